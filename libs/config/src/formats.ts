@@ -1,0 +1,56 @@
+/** The formats environment variables come in: text in, typed value out. What is wrong is said by the caller. */
+import { isIP } from 'node:net';
+import { z } from 'zod';
+import { Secret } from './secret.ts';
+
+/** A whole number in decimal digits: no sign, fraction, exponent or spaces. */
+export function wholeNumber(min: number, max: number) {
+  return z
+    .string()
+    .regex(/^\d{1,9}$/)
+    .transform(Number)
+    .pipe(z.number().int().min(min).max(max));
+}
+
+const HOST_NAME =
+  /^(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*$/;
+
+/** An address to listen on. */
+export const hostAddress = z.string().refine((text) => {
+  if (isIP(text) !== 0) return true;
+  // "300.1.1.1" is a well-formed host name that nobody means.
+  return HOST_NAME.test(text) && !/^[\d.]+$/.test(text);
+});
+
+/** A URL with one of these protocols (with the colon). Secret, because such URLs hold passwords. */
+export function serverUrl(protocols: readonly string[]) {
+  return z
+    .string()
+    .refine((text) => protocols.some((protocol) => text.startsWith(`${protocol}//`)) && URL.canParse(text))
+    .transform((text) => new Secret(text));
+}
+
+export const path = z
+  .string()
+  .min(1)
+  .refine((text) => !text.includes('\0'));
+
+function parts(text: string, separator: string): string[] {
+  return text
+    .split(separator)
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
+}
+
+export const pathList = path.transform((text) => [...new Set(parts(text, ':'))]).pipe(z.array(path).min(1));
+
+export const laneList = z
+  .string()
+  .transform((text) => [...new Set(parts(text, ','))])
+  .pipe(z.array(z.string().regex(/^[a-z][a-z0-9_-]{0,62}$/)).min(1));
+
+export const secretList = z
+  .string()
+  .transform((text) => [...new Set(parts(text, ','))])
+  .pipe(z.array(z.string().regex(/^[A-Za-z0-9_.-]{16,256}$/)).min(1))
+  .transform((keys) => keys.map((key) => new Secret(key)));

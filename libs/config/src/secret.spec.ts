@@ -1,0 +1,28 @@
+import { inspect } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import { Secret } from './secret.ts';
+
+describe('Secret', () => {
+  const secret = new Secret('correct-horse-battery');
+
+  it('gives its value only when asked', () => {
+    expect(secret.reveal()).toBe('correct-horse-battery');
+    const printed = [
+      String(secret),
+      `${secret}`,
+      JSON.stringify({ secret, list: [secret] }),
+      inspect(secret),
+      inspect({ deep: { secret } }, { depth: 9, showHidden: true }),
+      Object.entries(secret).join(),
+    ].join('\n');
+    expect(printed).not.toContain('correct');
+    expect(printed).toContain('[REDACTED]');
+  });
+
+  it('matches its own value alone', () => {
+    expect(secret.matches('correct-horse-battery')).toBe(true);
+    expect(secret.matches('correct-horse-batterz')).toBe(false);
+    expect(secret.matches('')).toBe(false);
+    expect(secret.matches('correct-horse-battery ')).toBe(false);
+  });
+});

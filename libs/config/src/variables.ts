@@ -1,0 +1,110 @@
+/** Every environment variable Spine reads, in one schema, with what its documentation says. */
+import { z } from 'zod';
+import { hostAddress, laneList, path, pathList, secretList, serverUrl, wholeNumber } from './formats.ts';
+
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** How a bad value is quoted in an error: as it is, as a URL without its credentials, or not at all. */
+export type Quoting = 'plain' | 'url' | 'hidden';
+
+export interface VariableDoc {
+  /** What is allowed, as an error message and the documentation say it. */
+  readonly allowed: string;
+  /** What it is for. */
+  readonly meaning: string;
+  /** The default as text; null when the variable has none. */
+  readonly fallback: string | null;
+  readonly quoting: Quoting;
+}
+
+export const variableDocs = z.registry<VariableDoc>();
+
+type VariableText = Omit<VariableDoc, 'fallback' | 'quoting'>;
+
+function withDefault<T extends z.ZodType<unknown, string>>(
+  schema: T,
+  fallback: z.input<T>,
+  text: VariableText,
+) {
+  const variable = z.prefault(schema, fallback);
+  variableDocs.add(variable, { ...text, fallback, quoting: 'plain' });
+  return variable;
+}
+
+function optional<T extends z.ZodType<unknown, string>>(schema: T, quoting: Quoting, text: VariableText) {
+  const variable = z.optional(schema);
+  variableDocs.add(variable, { ...text, fallback: null, quoting });
+  return variable;
+}
+
+export const environmentSchema = z.object({
+  SPINE_HOST: withDefault(hostAddress, '127.0.0.1', {
+    allowed: 'an IP address or host name',
+    meaning: 'Address the API listens on. Any address but a loopback one requires `SPINE_API_KEYS`.',
+  }),
+  SPINE_PORT: withDefault(wholeNumber(0, 65535), '3000', {
+    allowed: 'a whole number from 0 to 65535; 0 is any free port',
+    meaning: 'Port of the API.',
+  }),
+  SPINE_API_KEYS: optional(secretList, 'hidden', {
+    allowed: 'keys separated by commas, each 16 to 256 characters of A-Z a-z 0-9 _ . -',
+    meaning: 'API keys. Without any, the API is open on a loopback address and does not start on another.',
+  }),
+  SPINE_DATABASE_URL: optional(serverUrl(['postgres:', 'postgresql:']), 'url', {
+    allowed: 'a postgres:// or postgresql:// URL',
+    meaning: 'Postgres 15 or newer. Without it `npm start` runs an embedded one; the services require it.',
+  }),
+  SPINE_DATABASE_POOL: withDefault(wholeNumber(1, 500), '10', {
+    allowed: 'a whole number from 1 to 500',
+    meaning: 'Most database connections a process opens.',
+  }),
+  SPINE_REDIS_URL: optional(serverUrl(['redis:', 'rediss:']), 'url', {
+    allowed: 'a redis:// or rediss:// URL',
+    meaning: 'Redis for the queue. Without it the queue runs on Postgres.',
+  }),
+  SPINE_DATA_DIR: withDefault(path, '.spine', {
+    allowed: 'a folder, absolute or relative to the working directory',
+    meaning: 'Where `npm start` keeps the embedded database, logs and its lock.',
+  }),
+  SPINE_DATA_ROOTS: withDefault(pathList, './data:./libs/domains/finra-otc/fixtures', {
+    allowed: 'folders separated by colons, absolute or relative to the working directory',
+    meaning: 'The only folders whose files a parameter may name.',
+  }),
+  SPINE_WORKERS: withDefault(wholeNumber(0, 64), '2', {
+    allowed: 'a whole number from 0 to 64',
+    meaning: 'Worker processes that `npm start` runs.',
+  }),
+  SPINE_WORKER_CONCURRENCY: withDefault(wholeNumber(1, 5000), '200', {
+    allowed: 'a whole number from 1 to 5000',
+    meaning: 'Runs a worker process executes at the same time.',
+  }),
+  SPINE_LANES: withDefault(laneList, 'default,backfill,slow', {
+    allowed: 'lane names separated by commas, each a-z followed by up to 62 of a-z 0-9 _ -',
+    meaning: 'Lanes a worker serves.',
+  }),
+  SPINE_LOG_LEVEL: withDefault(z.enum(LOG_LEVELS), 'info', {
+    allowed: `one of ${LOG_LEVELS.join(', ')}`,
+    meaning: 'Least severe log line written.',
+  }),
+  SPINE_SHUTDOWN_GRACE_SECONDS: withDefault(wholeNumber(0, 3600), '8', {
+    allowed: 'a whole number from 0 to 3600',
+    meaning: 'Seconds a process may take to finish or hand back its work after SIGTERM.',
+  }),
+  SPINE_HEALTH_PORT: withDefault(wholeNumber(0, 65535), '0', {
+    allowed: 'a whole number from 0 to 65535; 0 is off',
+    meaning: 'Port of a worker or scheduler for /health and /metrics. `npm start` counts up from it.',
+  }),
+});
+
+export type VariableName = keyof typeof environmentSchema.shape;
+export type EnvironmentValues = z.output<typeof environmentSchema>;
+
+export const VARIABLE_NAMES = Object.keys(environmentSchema.shape) as readonly VariableName[];
+
+/** What the documentation says about a variable. */
+export function describeVariable(name: VariableName): VariableDoc {
+  const doc = variableDocs.get(environmentSchema.shape[name]);
+  if (doc === undefined) throw new TypeError(`${name} is not documented`);
+  return doc;
+}

@@ -1,0 +1,113 @@
+/**
+ * Where the cluster lives and as whom it runs.
+ *
+ * 1. Existing data is never left behind: a cluster found at the asked place or at its relocated place is used.
+ * 2. As root, an existing cluster runs as its owner, so that its files do not change hands between starts.
+ * 3. A new cluster goes to the asked place, unless root's system user cannot reach it (a project below a home
+ *    with mode 700): then below /var/lib/spine, in a folder named by a hash of the asked place.
+ */
+import { createHash } from 'node:crypto';
+import { existsSync, statSync } from 'node:fs';
+import { chmod, mkdir, readdir } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { runCommand } from './command.ts';
+import { EmbeddedPostgresError } from './errors.ts';
+import { chooseAccount, type RunAs } from './run-as.ts';
+import type { OnProgress } from './types.ts';
+
+export interface Placement {
+  readonly dataDir: string;
+  readonly runAs: RunAs | undefined;
+  /** Folder for a copy of the binaries, should `runAs` not be able to read the installed ones. */
+  readonly copyDir: string;
+}
+
+const RELOCATION_ROOT = '/var/lib/spine';
+const PROBE_TIMEOUT_MS = 10_000;
+
+/** True when the folder holds a finished Postgres cluster. */
+export function isCluster(dataDir: string): boolean {
+  return existsSync(join(dataDir, 'PG_VERSION'));
+}
+
+async function canReach(directory: string, runAs: RunAs): Promise<boolean> {
+  const result = await runCommand('/bin/sh', ['-c', 'cd -- "$1"', 'sh', directory], {
+    runAs,
+    timeoutMs: PROBE_TIMEOUT_MS,
+  });
+  return result.code === 0;
+}
+
+async function ensureFolder(directory: string): Promise<void> {
+  if (existsSync(directory)) return;
+  await mkdir(directory, { recursive: true });
+  // A strict umask must not decide whether the database user can pass through a folder we make for it.
+  await chmod(directory, 0o755);
+}
+
+async function refuseForeignContent(dataDir: string): Promise<void> {
+  if (!existsSync(dataDir)) return;
+  const entries = await readdir(dataDir);
+  if (entries.length === 0) return;
+  throw new EmbeddedPostgresError(
+    `The folder ${dataDir} is not empty and is not a Postgres data directory (found ${entries.slice(0, 3).join(', ')}). ` +
+      'Empty it, or name another folder in SPINE_DATA_DIR.',
+  );
+}
+
+function ownerOf(dataDir: string): { uid: number; gid: number } {
+  const { uid, gid } = statSync(dataDir);
+  return { uid, gid };
+}
+
+/**
+ * @param asked absolute path of the wanted data directory
+ * @throws EmbeddedPostgresError when the place cannot be used.
+ */
+export async function choosePlacement(asked: string, onProgress: OnProgress): Promise<Placement> {
+  const hash = createHash('sha256').update(asked).digest('hex').slice(0, 16);
+  const relocationDir = join(RELOCATION_ROOT, hash);
+  const relocated = join(relocationDir, basename(asked));
+  const copyDir = join(relocationDir, 'binaries');
+  const ownUid = process.getuid?.();
+
+  if (isCluster(asked)) {
+    const { uid, gid } = ownerOf(asked);
+    if (ownUid === undefined || ownUid === uid) {
+      if (ownUid !== 0) return { dataDir: asked, runAs: undefined, copyDir };
+    } else if (ownUid !== 0) {
+      throw new EmbeddedPostgresError(
+        `The data directory ${asked} belongs to user id ${uid}, and this process runs as user id ${ownUid}. ` +
+          'Start Spine as the user who created it (or as root), or name another folder in SPINE_DATA_DIR.',
+      );
+    }
+    const account = await chooseAccount(onProgress);
+    if (account === undefined || uid === 0 || uid === account.uid) {
+      return { dataDir: asked, runAs: account, copyDir };
+    }
+    return { dataDir: asked, runAs: { user: `user id ${uid}`, uid, gid }, copyDir };
+  }
+
+  await refuseForeignContent(asked);
+  if (ownUid !== 0) {
+    await ensureFolder(dirname(asked));
+    return { dataDir: asked, runAs: undefined, copyDir };
+  }
+
+  const runAs = await chooseAccount(onProgress);
+  if (runAs === undefined) return { dataDir: asked, runAs, copyDir };
+  if (isCluster(relocated)) {
+    onProgress(`using the database kept in ${relocated}`);
+    return { dataDir: relocated, runAs, copyDir };
+  }
+  await ensureFolder(dirname(asked));
+  if (await canReach(dirname(asked), runAs)) return { dataDir: asked, runAs, copyDir };
+
+  await refuseForeignContent(relocated);
+  await ensureFolder(RELOCATION_ROOT);
+  await ensureFolder(relocationDir);
+  onProgress(
+    `keeping the database in ${relocated}: Postgres does not run as root, and user "${runAs.user}" cannot enter ${dirname(asked)}`,
+  );
+  return { dataDir: relocated, runAs, copyDir };
+}

@@ -1,0 +1,157 @@
+/**
+ * Claiming: the guarded UPDATE that turns a hint into a lease.
+ *
+ * 1. Two workers that claim the same run: one wins, because Read Committed re-evaluates the WHERE after a lock wait.
+ * 2. Every claim raises the epoch; what an earlier holder still writes is refused from here on.
+ * 3. Only runs whose handler this worker knows are claimed; others stay queued for a worker that does.
+ */
+import { plainArray, textArray } from '../sql/arrays.ts';
+import type { Queryable } from '../sql/pool.ts';
+import type { RunKind } from '@spine/core';
+
+/** What a worker needs of a run to execute it. */
+export interface ClaimedRun {
+  readonly runId: string;
+  readonly kind: RunKind;
+  readonly name: string;
+  readonly lane: string;
+  readonly params: unknown;
+  readonly epoch: number;
+  readonly attempt: number;
+  readonly maxAttempts: number;
+  readonly crashCount: number;
+  readonly retryDelayMs: number;
+  readonly timeoutMs: number;
+  readonly deadLetter: boolean;
+  readonly correlationId: string | null;
+  readonly parentRunId: string | null;
+  readonly metadata: Readonly<Record<string, unknown>>;
+}
+
+export interface ClaimOptions {
+  readonly workerId: string;
+  readonly leaseMs: number;
+  /** Handler keys (`kind:name`) this worker knows. */
+  readonly handlers: readonly string[];
+}
+
+interface ClaimedRow {
+  id: string;
+  kind: RunKind;
+  name: string;
+  lane: string;
+  params: unknown;
+  epoch: number;
+  attempt: number;
+  max_attempts: number;
+  crash_count: number;
+  retry_delay_ms: number;
+  timeout_ms: number;
+  dead_letter: boolean;
+  correlation_id: string | null;
+  parent_run_id: string | null;
+  metadata: Record<string, unknown>;
+}
+
+const RETURNED = `r.id, r.kind, r.name, r.lane, r.params, r.epoch, r.attempt, r.max_attempts, r.crash_count,
+    r.retry_delay_ms, r.timeout_ms, r.dead_letter, r.correlation_id, r.parent_run_id, r.metadata`;
+
+const CLAIM_SET = `status = 'running', epoch = r.epoch + 1, attempt = r.attempt + 1, lease_owner = $2::uuid,
+    lease_expires_at = now() + $3::bigint * interval '1 millisecond',
+    deadline_at = now() + r.timeout_ms * interval '1 millisecond',
+    started_at = COALESCE(r.started_at, now()), dispatch_after = NULL`;
+
+const STARTED_EVENT = `INSERT INTO run_events (run_id, epoch, event_type, source)
+  SELECT id, epoch, 'started', 'worker:' || $2::text FROM c`;
+
+/**
+ * `status || ''` keeps the planner on the primary key. With a plain comparison and statistics that say that few runs
+ * are queued it walks the partial index instead: 94 ms against 2.1 ms for 256 ids at 300,000 queued.
+ */
+export const CLAIM_SQL = `WITH c AS (
+  UPDATE runs r SET ${CLAIM_SET}
+  WHERE r.id = ANY($1::uuid[]) AND r.status || '' IN ('queued', 'pending') AND r.available_at <= now()
+    AND r.attempt < r.max_attempts AND r.kind || ':' || r.name = ANY($4::text[])
+  RETURNING ${RETURNED}
+), e AS (
+  ${STARTED_EVENT}
+)
+SELECT * FROM c`;
+
+/** Runs overdue for dispatch, for when hints do not arrive. Walks `runs_dispatch` in order and stops at the limit. */
+export const CLAIM_OVERDUE_SQL = `WITH x AS (
+  SELECT id FROM runs
+  WHERE status IN ('pending', 'queued') AND dispatch_after <= now() AND available_at <= now()
+    AND attempt < max_attempts AND lane = ANY($5::text[]) AND kind || ':' || name = ANY($4::text[])
+  ORDER BY dispatch_after LIMIT $1 FOR UPDATE SKIP LOCKED
+), c AS (
+  UPDATE runs r SET ${CLAIM_SET}
+  FROM x WHERE r.id = x.id AND r.status IN ('pending', 'queued')
+  RETURNING ${RETURNED}
+), e AS (
+  ${STARTED_EVENT}
+)
+SELECT * FROM c`;
+
+function toClaimedRun(row: ClaimedRow): ClaimedRun {
+  return {
+    runId: row.id,
+    kind: row.kind,
+    name: row.name,
+    lane: row.lane,
+    params: row.params,
+    epoch: row.epoch,
+    attempt: row.attempt,
+    maxAttempts: row.max_attempts,
+    crashCount: row.crash_count,
+    retryDelayMs: row.retry_delay_ms,
+    timeoutMs: row.timeout_ms,
+    deadLetter: row.dead_letter,
+    correlationId: row.correlation_id,
+    parentRunId: row.parent_run_id,
+    metadata: row.metadata,
+  };
+}
+
+/** Claims those of `runIds` that are due, waiting, within budget and known to this worker. The rest is not touched. */
+export async function claimRuns(
+  db: Queryable,
+  runIds: readonly string[],
+  options: ClaimOptions,
+): Promise<ClaimedRun[]> {
+  const { rows } = await db.query<ClaimedRow>({
+    name: 'spine_claim',
+    text: CLAIM_SQL,
+    values: [plainArray(runIds), options.workerId, options.leaseMs, textArray(options.handlers)],
+  });
+  return rows.map(toClaimedRun);
+}
+
+/** Claims up to `limit` runs of the lanes that nobody has picked up in time. */
+export async function claimOverdueRuns(
+  db: Queryable,
+  lanes: readonly string[],
+  limit: number,
+  options: ClaimOptions,
+): Promise<ClaimedRun[]> {
+  const { rows } = await db.query<ClaimedRow>({
+    name: 'spine_claim_overdue',
+    text: CLAIM_OVERDUE_SQL,
+    values: [limit, options.workerId, options.leaseMs, textArray(options.handlers), textArray(lanes)],
+  });
+  return rows.map(toClaimedRun);
+}
+
+/**
+ * Runs this worker holds in the database. After an ambiguous claim this shows what the lost answer said: the lease
+ * owner is a fresh id for every worker process, so a row that names it was claimed by this process.
+ */
+export async function runsHeldBy(db: Queryable, runIds: readonly string[], workerId: string): Promise<ClaimedRun[]> {
+  const { rows } = await db.query<ClaimedRow>({
+    name: 'spine_held_by',
+    text: `SELECT ${RETURNED} FROM runs r
+WHERE r.id = ANY($1::uuid[]) AND r.status || '' = 'running' AND r.lease_owner = $2::uuid`,
+    values: [plainArray(runIds), workerId],
+  });
+  return rows.map(toClaimedRun);
+}

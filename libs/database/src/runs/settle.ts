@@ -1,0 +1,161 @@
+/**
+ * Settling: the end of an attempt, its event and its dead letter in one guarded statement, for any number of runs.
+ *
+ * 1. Accepted only while the run is `running` at the settler's epoch. A guard on status alone accepts a stale
+ *    attempt's outcome; a guard on the id alone leaves terminal states.
+ * 2. One item that is refused never fails its neighbours: the statement answers with the refused ids.
+ * 3. `finished_epoch` remembers who settled, so that a repeat after an ambiguous commit recognises itself.
+ */
+import { assertNever } from '@spine/core';
+import { plainArray, textArray } from '../sql/arrays.ts';
+import type { Queryable } from '../sql/pool.ts';
+import { HINT_GRACE } from './insert.ts';
+import type { StoredError } from './record.ts';
+
+/** How an attempt ended; each variant has only its own fields. */
+export type Settlement =
+  /** `result` is JSON text, or null for no result. */
+  | { readonly type: 'completed'; readonly result: string | null }
+  /** Failed with attempts left: queued again, available after `delayMs`. */
+  | { readonly type: 'retry'; readonly error: StoredError; readonly delayMs: number }
+  | { readonly type: 'failed'; readonly error: StoredError }
+  | { readonly type: 'timed_out'; readonly error: StoredError }
+  | { readonly type: 'dead_lettered'; readonly error: StoredError }
+  /** Given back unfinished by a worker that stops: no attempt charged, epoch raised, available at once. */
+  | { readonly type: 'handed_back'; readonly reason: string };
+
+export interface SettleItem {
+  readonly runId: string;
+  readonly epoch: number;
+  readonly settlement: Settlement;
+}
+
+export type SettleOutcome =
+  | 'settled'
+  /** The run was taken from this attempt (reaped, cancelled, claimed by another): the outcome was dropped. */
+  | 'fenced';
+
+interface Encoded {
+  readonly status: string;
+  /** Null means terminal. */
+  readonly delayMs: number | null;
+  readonly result: string | null;
+  readonly error: string | null;
+  readonly eventType: string;
+  readonly eventData: string | null;
+}
+
+function encode(settlement: Settlement): Encoded {
+  switch (settlement.type) {
+    case 'completed':
+      return { status: 'completed', delayMs: null, result: settlement.result, error: null, eventType: 'completed', eventData: null };
+    case 'retry': {
+      const error = JSON.stringify(settlement.error);
+      return {
+        status: 'queued',
+        delayMs: settlement.delayMs,
+        result: null,
+        error,
+        eventType: 'retry_scheduled',
+        eventData: `{"error":${error},"delay_ms":${settlement.delayMs}}`,
+      };
+    }
+    case 'failed':
+    case 'timed_out':
+    case 'dead_lettered': {
+      const error = JSON.stringify(settlement.error);
+      return {
+        status: settlement.type,
+        delayMs: null,
+        result: null,
+        error,
+        eventType: settlement.type,
+        eventData: `{"error":${error}}`,
+      };
+    }
+    case 'handed_back':
+      return {
+        status: 'queued',
+        delayMs: 0,
+        result: null,
+        error: null,
+        eventType: 'handed_back',
+        eventData: JSON.stringify({ reason: settlement.reason }),
+      };
+    default:
+      return assertNever(settlement);
+  }
+}
+
+export const SETTLE_SQL = `WITH i AS (
+  SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[])
+    AS t(id, epoch, status, delay_ms, result, error, event_type, event_data)
+), u AS (
+  UPDATE runs r SET status = i.status, finished_epoch = i.epoch,
+    epoch = r.epoch + (i.event_type = 'handed_back')::int,
+    attempt = r.attempt - (i.event_type = 'handed_back')::int,
+    result = i.result::jsonb, error = i.error::jsonb,
+    lease_owner = NULL, lease_expires_at = NULL, deadline_at = NULL,
+    available_at = CASE WHEN i.delay_ms IS NULL THEN r.available_at ELSE now() + i.delay_ms * interval '1 millisecond' END,
+    dispatch_after = now() + i.delay_ms * interval '1 millisecond' + ${HINT_GRACE},
+    completed_at = CASE WHEN i.delay_ms IS NULL THEN now() END
+  FROM i WHERE r.id = i.id AND r.epoch = i.epoch AND r.status || '' = 'running'
+  RETURNING r.id, i.epoch, r.status, i.delay_ms, i.event_type, i.event_data, r.kind, r.name, r.lane, r.params, r.error,
+    r.attempt, r.crash_count, r.correlation_id
+), e AS (
+  INSERT INTO run_events (run_id, epoch, event_type, terminal, data, source)
+  SELECT id, epoch, event_type, delay_ms IS NULL, event_data::jsonb, $9 FROM u
+), d AS (
+  INSERT INTO dead_letters (run_id, kind, name, lane, params, error, error_category, attempts, crash_count, correlation_id)
+  SELECT id, kind, name, lane, params, error, error->>'category', attempt, crash_count, correlation_id
+  FROM u WHERE status = 'dead_lettered'
+)
+SELECT i.id FROM i WHERE NOT EXISTS (SELECT 1 FROM u WHERE u.id = i.id)`;
+
+export interface SettleInfo {
+  /** Written as the events' source, e.g. `worker:<id>`. */
+  readonly source: string;
+}
+
+/** Settles attempts; answers per item, in order. */
+export async function settleRuns(
+  db: Queryable,
+  items: readonly SettleItem[],
+  info: SettleInfo,
+): Promise<readonly SettleOutcome[]> {
+  if (items.length === 0) return [];
+  const encoded = items.map((item) => encode(item.settlement));
+  const { rows } = await db.query<{ id: string }>({
+    name: 'spine_settle',
+    text: SETTLE_SQL,
+    values: [
+      plainArray(items.map((item) => item.runId)),
+      plainArray(items.map((item) => item.epoch)),
+      plainArray(encoded.map((value) => value.status)),
+      plainArray(encoded.map((value) => value.delayMs)),
+      textArray(encoded.map((value) => value.result)),
+      textArray(encoded.map((value) => value.error)),
+      plainArray(encoded.map((value) => value.eventType)),
+      textArray(encoded.map((value) => value.eventData)),
+      info.source,
+    ],
+  });
+  if (rows.length === 0) return items.map(() => 'settled');
+  const refused = new Set(rows.map((row) => row.id));
+  const mine = await settledAt(
+    db,
+    items.filter((item) => refused.has(item.runId)),
+  );
+  return items.map((item) => (refused.has(item.runId) && !mine.has(item.runId) ? 'fenced' : 'settled'));
+}
+
+/** Of refused items, those whose own epoch settled the run: their first, unanswered commit had happened. */
+async function settledAt(db: Queryable, items: readonly SettleItem[]): Promise<ReadonlySet<string>> {
+  const { rows } = await db.query<{ id: string }>({
+    name: 'spine_settled_at',
+    text: `SELECT r.id FROM runs r JOIN unnest($1::uuid[], $2::bigint[]) AS t(id, epoch) ON r.id = t.id
+WHERE r.finished_epoch = t.epoch`,
+    values: [plainArray(items.map((item) => item.runId)), plainArray(items.map((item) => item.epoch))],
+  });
+  return new Set(rows.map((row) => row.id));
+}

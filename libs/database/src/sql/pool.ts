@@ -1,0 +1,61 @@
+import pg from 'pg';
+
+/** The role every service works as: it may append events and may not rewrite them (migration 0001). */
+export const APPLICATION_ROLE = 'spine_app';
+
+export interface PoolOptions {
+  /** `postgres://user:password@host:port/database`. */
+  readonly connectionString: string;
+  /** Connections at the most. Default 10. */
+  readonly max?: number;
+  /** Shown in `pg_stat_activity`. */
+  readonly applicationName?: string;
+  /** Role assumed by every connection; `null` keeps the login role (migrations). Default {@link APPLICATION_ROLE}. */
+  readonly role?: string | null;
+  /** Called for errors of idle connections, which have no caller to reject. */
+  readonly onError?: (error: Error) => void;
+}
+
+export type Pool = pg.Pool;
+
+/** What a statement needs: a pool, or one client inside a transaction. */
+export interface Queryable {
+  query<R extends pg.QueryResultRow>(config: pg.QueryConfig): Promise<pg.QueryResult<R>>;
+}
+
+const INT8_OID = 20;
+
+/** Counts and epochs are read as numbers; one that does not fit is a fault, never a rounded value. */
+function parseInt8(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value)) throw new RangeError(`bigint ${text} is outside the safe integer range`);
+  return value;
+}
+
+const types: pg.CustomTypesConfig = {
+  getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
+    oid === INT8_OID && format !== 'binary'
+      ? parseInt8
+      : pg.types.getTypeParser(oid, format ?? 'text')) as typeof pg.types.getTypeParser,
+};
+
+/**
+ * A connection pool with Spine's settings: UTC, the application role, keep-alive, a bounded wait for a connection.
+ * No connection is opened before the first query.
+ */
+export function createPool(options: PoolOptions): Pool {
+  const role = options.role === undefined ? APPLICATION_ROLE : options.role;
+  const settings = ['-c timezone=UTC', ...(role === null ? [] : [`-c role=${role}`])].join(' ');
+  const pool = new pg.Pool({
+    connectionString: options.connectionString,
+    max: options.max ?? 10,
+    application_name: options.applicationName ?? 'spine',
+    options: settings,
+    keepAlive: true,
+    connectionTimeoutMillis: 10_000,
+    idleTimeoutMillis: 30_000,
+    types,
+  });
+  pool.on('error', (error) => options.onError?.(error));
+  return pool;
+}

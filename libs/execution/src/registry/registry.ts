@@ -1,0 +1,152 @@
+/**
+ * The handlers a process knows.
+ *
+ * 1. A key (`kind:name`) is registered once. 2. Params are validated by the handler's schema before it is called, at
+ * submit where the handler is known there, and always at execution. 3. Every schema has a JSON Schema, checked when
+ * the registry is sealed: an undocumentable handler fails the start, not a job.
+ */
+import { z } from 'zod';
+import { ConfigError, handlerKey } from '@spine/core';
+import type { RunKind } from '@spine/core';
+import { LIMITS } from '../spec/limits.ts';
+import type { SpecIssue } from '../spec/new-run.ts';
+import type { HandlerContext } from '../worker/context.ts';
+
+export interface HandlerOptions<S extends z.ZodType> {
+  /** Validates and types the params. */
+  readonly params: S;
+  /** One sentence for GET /functions. */
+  readonly description: string;
+  readonly tags?: readonly string[];
+}
+
+export type HandlerFunction<S extends z.ZodType> = (params: z.output<S>, ctx: HandlerContext) => unknown;
+
+export type ParsedParams =
+  | { readonly ok: true; readonly params: unknown }
+  | { readonly ok: false; readonly issues: readonly SpecIssue[] };
+
+export interface Handler {
+  readonly key: string;
+  readonly kind: RunKind;
+  readonly name: string;
+  readonly description: string;
+  readonly tags: readonly string[];
+  readonly paramsSchema: z.ZodType;
+  parse(params: unknown): ParsedParams;
+  invoke(params: unknown, ctx: HandlerContext): unknown;
+}
+
+/** What GET /functions says of a handler. */
+export interface HandlerDescription {
+  readonly kind: RunKind;
+  readonly name: string;
+  readonly description: string;
+  readonly tags: readonly string[];
+  /** JSON Schema (draft 2020-12) of the params. */
+  readonly paramsSchema: Readonly<Record<string, unknown>>;
+}
+
+function pathOf(segments: readonly PropertyKey[]): string {
+  return segments.reduce<string>(
+    (path, segment) => (typeof segment === 'number' ? `${path}[${segment}]` : `${path}.${String(segment)}`),
+    'params',
+  );
+}
+
+/** zod's issues with paths under `params`; unrecognized keys are named one by one. */
+export function paramIssues(error: z.ZodError): SpecIssue[] {
+  return error.issues.flatMap((issue): SpecIssue[] => {
+    const path = pathOf(issue.path);
+    if (issue.code === 'unrecognized_keys') {
+      return issue.keys.map((key) => ({
+        field: `${path}.${key}`,
+        code: 'unknown_field',
+        message: `${path}.${key} is not a parameter of this handler`,
+      }));
+    }
+    return [{ field: path, code: issue.code, message: issue.message }];
+  });
+}
+
+export class HandlerRegistry {
+  readonly #handlers = new Map<string, Handler>();
+
+  /**
+   * Registers a handler of any kind.
+   * @throws ConfigError for a name out of form or a key that is taken.
+   */
+  register<S extends z.ZodType>(kind: RunKind, name: string, options: HandlerOptions<S>, fn: HandlerFunction<S>): this {
+    if (!LIMITS.name.test(name)) {
+      throw new ConfigError(`handler name ${JSON.stringify(name)} must match ${LIMITS.name.source}`);
+    }
+    const key = handlerKey(kind, name);
+    if (this.#handlers.has(key)) throw new ConfigError(`handler ${key} is registered twice`);
+    this.#handlers.set(key, {
+      key,
+      kind,
+      name,
+      description: options.description,
+      tags: options.tags ?? [],
+      paramsSchema: options.params,
+      parse(params) {
+        const parsed = options.params.safeParse(params);
+        return parsed.success ? { ok: true, params: parsed.data } : { ok: false, issues: paramIssues(parsed.error) };
+      },
+      invoke: (params, ctx) => fn(params as z.output<S>, ctx),
+    });
+    return this;
+  }
+
+  registerTask<S extends z.ZodType>(name: string, options: HandlerOptions<S>, fn: HandlerFunction<S>): this {
+    return this.register('task', name, options, fn);
+  }
+
+  registerOperation<S extends z.ZodType>(name: string, options: HandlerOptions<S>, fn: HandlerFunction<S>): this {
+    return this.register('operation', name, options, fn);
+  }
+
+  get(kind: RunKind, name: string): Handler | undefined {
+    return this.#handlers.get(handlerKey(kind, name));
+  }
+
+  /** All keys, sorted. */
+  keys(): string[] {
+    return [...this.#handlers.keys()].sort();
+  }
+
+  describe(kind: RunKind, name: string): HandlerDescription | undefined {
+    const handler = this.get(kind, name);
+    return handler === undefined ? undefined : describeHandler(handler);
+  }
+
+  describeAll(): HandlerDescription[] {
+    return [...this.#handlers.values()]
+      .sort((a, b) => (a.key < b.key ? -1 : 1))
+      .map((handler) => describeHandler(handler));
+  }
+
+  /**
+   * Checked at boot: something is registered, and everything registered can be documented.
+   * @throws ConfigError naming the handler.
+   */
+  check(): this {
+    if (this.#handlers.size === 0) throw new ConfigError('no handler is registered');
+    for (const handler of this.#handlers.values()) describeHandler(handler);
+    return this;
+  }
+}
+
+function describeHandler(handler: Handler): HandlerDescription {
+  try {
+    return {
+      kind: handler.kind,
+      name: handler.name,
+      description: handler.description,
+      tags: handler.tags,
+      paramsSchema: z.toJSONSchema(handler.paramsSchema, { io: 'input' }),
+    };
+  } catch (error) {
+    throw new ConfigError(`handler ${handler.key}: its params have no JSON Schema`, { cause: error });
+  }
+}

@@ -1,0 +1,87 @@
+/**
+ * The JSON of a WorkSpec: the one place where its snake_case becomes camelCase. Unknown fields are refused, so that
+ * a misspelt option is an error and not a silent default, and so that no client writes an engine column.
+ */
+import { z } from 'zod';
+import { PRIORITIES, RUN_KINDS } from '@spine/core';
+import { LIMITS } from './limits.ts';
+import { DEFAULTS } from './work-spec.ts';
+import type { WorkSpec } from './work-spec.ts';
+
+const key = z.string().min(1).max(LIMITS.keyLength);
+
+export const workSpecJson = z
+  .strictObject({
+    kind: z.enum(RUN_KINDS).describe('What is run.'),
+    name: z
+      .string()
+      .regex(LIMITS.name, 'must be a letter followed by at most 199 letters, digits, "_", "." or "-"')
+      .describe('Handler name without its kind; GET /functions lists them.'),
+    params: z.record(z.string(), z.unknown()).optional().describe('A JSON object, at most 1 MiB. Default {}.'),
+    idempotency_key: key.optional().describe('Two submissions with one key are one run.'),
+    correlation_id: key.optional().describe('Joins runs that belong together.'),
+    priority: z.enum(PRIORITIES).optional().describe(`Default ${DEFAULTS.priority}.`),
+    lane: z
+      .string()
+      .regex(LIMITS.lane, 'must be a lower-case letter followed by at most 62 of a-z, 0-9, "_" or "-"')
+      .optional()
+      .describe(`The queue. Default ${DEFAULTS.lane}.`),
+    parent_run_id: z.uuid().optional(),
+    trigger_source: z
+      .string()
+      .regex(LIMITS.triggerSource, 'must be a lower-case letter followed by at most 99 of a-z, 0-9, "_", ".", ":", "-"')
+      .optional()
+      .describe(`Who asked. Default ${DEFAULTS.triggerSource}.`),
+    metadata: z.record(z.string(), z.unknown()).optional().describe('A JSON object, at most 16 KiB.'),
+    tags: z.array(z.string().min(1).max(LIMITS.tagLength)).max(LIMITS.tags).optional(),
+    max_retries: z.int().min(0).max(LIMITS.maxRetries).optional().describe(`Default ${DEFAULTS.maxRetries}.`),
+    retry_delay_seconds: z
+      .number()
+      .min(0)
+      .max(LIMITS.retryDelaySeconds)
+      .optional()
+      .describe(`Before the first retry; doubles with each further one. Default ${DEFAULTS.retryDelaySeconds}.`),
+    timeout_seconds: z
+      .number()
+      .min(0.001)
+      .max(LIMITS.timeoutSeconds)
+      .optional()
+      .describe(`Of one attempt. Default ${DEFAULTS.timeoutSeconds}.`),
+    run_after: z.iso.datetime({ offset: true }).optional().describe('Not before this instant (RFC 3339).'),
+    dead_letter: z
+      .boolean()
+      .optional()
+      .describe('Whether a final failure becomes a dead letter. Default true, for steps false.'),
+  })
+  .meta({ id: 'WorkSpec', description: 'What to run.' });
+
+export type WorkSpecJson = z.infer<typeof workSpecJson>;
+
+/** Drops the keys whose value is undefined: an absent option and an undefined one are the same request. */
+function defined<T extends object>(object: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]: Exclude<T[K], undefined>;
+  };
+}
+
+/** A validated body as a spec. */
+export function workSpecFromJson(json: WorkSpecJson): WorkSpec {
+  return defined({
+    kind: json.kind,
+    name: json.name,
+    params: json.params,
+    idempotencyKey: json.idempotency_key,
+    correlationId: json.correlation_id,
+    priority: json.priority,
+    lane: json.lane,
+    parentRunId: json.parent_run_id,
+    triggerSource: json.trigger_source,
+    metadata: json.metadata,
+    tags: json.tags,
+    maxRetries: json.max_retries,
+    retryDelaySeconds: json.retry_delay_seconds,
+    timeoutSeconds: json.timeout_seconds,
+    runAfter: json.run_after === undefined ? undefined : new Date(json.run_after),
+    deadLetter: json.dead_letter,
+  });
+}

@@ -1,0 +1,94 @@
+import { canonicalJson, newRunId, sha256Hex } from '@spine/core';
+import type { NewRun, RunRecord } from '@spine/database';
+import { LIMITS } from './limits.ts';
+import { DEFAULTS } from './work-spec.ts';
+import type { WorkSpec } from './work-spec.ts';
+
+/** What is wrong with one field of a spec; `field` is a path such as `params.week_ending`. */
+export interface SpecIssue {
+  readonly field: string;
+  readonly code: string;
+  readonly message: string;
+}
+
+export interface NewRunOptions {
+  /** The epoch of the parent's attempt that submits; the insert is refused once that attempt lost its run. */
+  readonly parentEpoch?: number;
+  readonly retryOfRunId?: string;
+}
+
+/**
+ * What decides whether two submissions with one idempotency key ask for the same thing. Left out is what only says
+ * who asked.
+ */
+function specHash(spec: WorkSpec): string {
+  const { triggerSource: _who, correlationId: _joins, parentRunId: _under, runAfter, ...asked } = spec;
+  return sha256Hex(
+    canonicalJson({ ...asked, params: asked.params ?? {}, runAfter: runAfter === undefined ? null : runAfter.toISOString() }),
+  );
+}
+
+/** The row a spec asks for, with a fresh id. */
+export function newRun(spec: WorkSpec, options: NewRunOptions = {}): NewRun {
+  const runId = newRunId();
+  const idempotencyKey = spec.idempotencyKey ?? null;
+  return {
+    runId,
+    kind: spec.kind,
+    name: spec.name,
+    lane: spec.lane ?? DEFAULTS.lane,
+    priority: spec.priority ?? DEFAULTS.priority,
+    params: spec.params === undefined ? '{}' : JSON.stringify(spec.params),
+    metadata: spec.metadata === undefined ? '{}' : JSON.stringify(spec.metadata),
+    tags: spec.tags ?? [],
+    idempotencyKey,
+    specHash: idempotencyKey === null ? null : specHash(spec),
+    correlationId: spec.correlationId ?? null,
+    parentRunId: spec.parentRunId ?? null,
+    parentEpoch: options.parentEpoch ?? null,
+    retryOfRunId: options.retryOfRunId ?? null,
+    triggerSource: spec.triggerSource ?? DEFAULTS.triggerSource,
+    maxAttempts: (spec.maxRetries ?? DEFAULTS.maxRetries) + 1,
+    retryDelayMs: Math.round((spec.retryDelaySeconds ?? DEFAULTS.retryDelaySeconds) * 1000),
+    timeoutMs: Math.max(1, Math.round((spec.timeoutSeconds ?? DEFAULTS.timeoutSeconds) * 1000)),
+    deadLetter: spec.deadLetter ?? spec.kind !== 'step',
+    runAfter: spec.runAfter ?? null,
+  };
+}
+
+/** Sizes that only show once the row is built. */
+export function checkSizes(run: NewRun): SpecIssue[] {
+  const issues: SpecIssue[] = [];
+  const check = (field: string, text: string, limit: number): void => {
+    // A string has at most three bytes a UTF-16 unit: short ones need no count.
+    if (text.length * 3 > limit && Buffer.byteLength(text) > limit) {
+      issues.push({
+        field,
+        code: 'too_large',
+        message: `${field} is ${Buffer.byteLength(text)} bytes of JSON, at most ${limit} are allowed`,
+      });
+    }
+  };
+  check('params', run.params, LIMITS.payloadBytes);
+  check('metadata', run.metadata, LIMITS.metadataBytes);
+  return issues;
+}
+
+/** The spec of a run that asks for the same work again. */
+export function specOfRun(run: RunRecord): WorkSpec {
+  return {
+    kind: run.kind,
+    name: run.name,
+    params: run.params as Readonly<Record<string, unknown>>,
+    lane: run.lane,
+    priority: run.priority,
+    metadata: run.metadata,
+    tags: run.tags,
+    maxRetries: run.maxAttempts - 1,
+    retryDelaySeconds: run.retryDelayMs / 1000,
+    timeoutSeconds: run.timeoutMs / 1000,
+    deadLetter: run.deadLetter,
+    correlationId: run.correlationId ?? run.runId,
+    ...(run.parentRunId === null ? {} : { parentRunId: run.parentRunId }),
+  };
+}

@@ -1,0 +1,19 @@
+import { SpineError } from '@spine/core';
+import type { AbortReason } from './context.ts';
+
+const MESSAGES: Readonly<Record<AbortReason, string>> = {
+  timed_out: 'the attempt exceeded its time-out',
+  lost: 'the run was cancelled or taken over: this attempt no longer holds it',
+  shutdown: 'the worker is stopping',
+};
+
+/** The reason of an aborted handler signal. */
+export class AttemptAbortedError extends SpineError {
+  override readonly name = 'AttemptAbortedError';
+  readonly reason: AbortReason;
+
+  constructor(reason: AbortReason) {
+    super(MESSAGES[reason], { retryable: true });
+    this.reason = reason;
+  }
+}

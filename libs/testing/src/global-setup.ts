@@ -1,0 +1,90 @@
+/**
+ * Starts what the tests need, once per run, and ends it afterwards.
+ *
+ * 1. Whatever was started is ended in reverse order: after the tests, when a later part of the start fails, and (by the
+ *    next run) when the run is killed. Nothing else is ended.
+ * 2. A server given by URL is used, never stopped; what the run made on it is removed.
+ * 3. A missing server fails the run. No test is skipped for it.
+ */
+import { randomBytes } from 'node:crypto';
+import { runMigrations } from '@spine/database';
+import { startEmbeddedPostgres } from '@spine/database/embedded';
+import type { TestProject } from 'vitest/node';
+import { createTemplate, dropDatabases } from './postgres/databases.ts';
+import type { TestServers } from './provided.ts';
+import { releaseDatabases } from './redis/databases.ts';
+import { startRedisServer } from './redis/server.ts';
+import {
+  postgresDirectory,
+  reapAbandonedServers,
+  recordServer,
+  removeRunDirectory,
+  runDirectory,
+} from './servers/run-directory.ts';
+
+type Undo = () => Promise<unknown>;
+
+/** vitest's `globalSetup`: provides `spineServers` to the test files and returns the tear-down. */
+export async function globalSetup(project: Pick<TestProject, 'provide'>): Promise<() => Promise<void>> {
+  const undos: Undo[] = [];
+  try {
+    project.provide('spineServers', await startServers(undos));
+  } catch (error) {
+    await undo(undos, [error]);
+  }
+  return () => undo(undos, []);
+}
+
+export default globalSetup;
+
+async function startServers(undos: Undo[]): Promise<TestServers> {
+  await reapAbandonedServers();
+  // Also removes what test files that were ended half-way have left.
+  undos.push(reapAbandonedServers, removeRunDirectory);
+
+  const runId = randomBytes(4).toString('hex');
+  const redis = await provideRedis(undos);
+  undos.push(() => releaseDatabases(redis, runId));
+  const postgres = await providePostgres(undos);
+  undos.push(() => dropDatabases(postgres, runId));
+  const template = await createTemplate(postgres, runId, (connectionString) =>
+    runMigrations({ connectionString }),
+  );
+  return { runId, postgres, template, redis };
+}
+
+async function provideRedis(undos: Undo[]): Promise<string> {
+  const given = process.env['SPINE_TEST_REDIS_URL'];
+  if (given) return given;
+  const server = await startRedisServer();
+  undos.push(() => server.stop());
+  return server.url;
+}
+
+async function providePostgres(undos: Undo[]): Promise<string> {
+  const given = process.env['SPINE_TEST_DATABASE_URL'];
+  if (given) return given;
+  const server = await startEmbeddedPostgres({
+    dataDir: postgresDirectory(runDirectory()),
+    durable: false,
+    // Many test files with pools of their own; little memory for databases of a few rows.
+    settings: { max_connections: '400', shared_buffers: '64MB' },
+  });
+  recordServer(server.pid, 'SIGQUIT');
+  undos.push(() => server.stop());
+  return server.connectionString;
+}
+
+/** Runs every undo, the last one first; throws what they and the caller collected. */
+async function undo(undos: Undo[], errors: unknown[]): Promise<void> {
+  for (let next = undos.pop(); next !== undefined; next = undos.pop()) {
+    try {
+      await next();
+    } catch (error) {
+      errors.push(error);
+    }
+  }
+  if (errors.length === 1) throw errors[0];
+  if (errors.length > 1)
+    throw new AggregateError(errors, 'the test servers could not be started or ended cleanly');
+}
