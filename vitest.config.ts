@@ -1,15 +1,26 @@
 import { defineConfig } from 'vitest/config';
 
+// The packages' sources, not their builds. Exactly this one: adding `import` makes pg resolve to a build that breaks.
+const conditions = ['@spine/source'];
+
+const report = process.env['SPINE_TEST_REPORT'];
+
 export default defineConfig({
-  resolve: { conditions: ['@spine/source'] },
-  ssr: { resolve: { conditions: ['@spine/source'] } },
+  resolve: { conditions },
+  ssr: { resolve: { conditions } },
   test: {
     include: ['libs/**/src/**/*.spec.ts', 'services/**/src/**/*.spec.ts', 'test/**/*.spec.ts'],
+    globalSetup: ['libs/testing/src/global-setup.ts'],
+    // A process per file: tests kill workers, set exit handlers and hold servers.
     pool: 'forks',
     testTimeout: 30_000,
     hookTimeout: 60_000,
-    allowOnly: false,
+    // Ending Postgres, Redis and what killed test files have left.
+    teardownTimeout: 60_000,
     retry: 0,
+    allowOnly: false,
+    // Its key does not cover tsconfig files: a changed decorator setting would go unnoticed.
     fsModuleCache: false,
+    reporters: report === undefined ? ['default'] : ['default', ['json', { outputFile: report }]],
   },
 });

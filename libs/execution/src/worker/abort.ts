@@ -9,7 +9,6 @@ const MESSAGES: Readonly<Record<AbortReason, string>> = {
 
 /** The reason of an aborted handler signal. */
 export class AttemptAbortedError extends SpineError {
-  override readonly name = 'AttemptAbortedError';
   readonly reason: AbortReason;
 
   constructor(reason: AbortReason) {

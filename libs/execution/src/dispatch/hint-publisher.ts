@@ -1,0 +1,91 @@
+/**
+ * Sends hints. Best effort by design: a hint that is lost makes its runs late, never wrong.
+ *
+ * 1. Nobody waits for the queue: a submit is answered when Postgres has committed.
+ * 2. A dead queue is found out once, not by every submit: a circuit breaker opens, hints are dropped at once, and
+ *    `available` tells submitters to mark their runs due for the workers' own poll.
+ * 3. Runs whose hint failed are made due for that poll too.
+ */
+import CircuitBreaker from 'opossum';
+import { markUnhinted } from '@spine/database';
+import type { Queryable } from '@spine/database';
+import type { Logger, Metrics } from '@spine/observability';
+import { toHints } from '../queue/chunk.ts';
+import type { HintableRun } from '../queue/chunk.ts';
+import type { Hint, HintQueue } from '../queue/port.ts';
+import type { CapacityCache } from './capacity.ts';
+
+export interface HintPublisherOptions {
+  readonly queue: HintQueue;
+  readonly capacity: CapacityCache;
+  readonly db: Queryable;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+/** Beyond this a delayed hint would only occupy the queue's memory; the relay sends one when the run is due. */
+const MAX_DELAYED_HINT_MS = 3_600_000;
+
+const PUBLISH_TIMEOUT_MS = 2_000;
+const RETRY_AFTER_MS = 2_000;
+
+export class HintPublisher {
+  readonly #options: HintPublisherOptions;
+  readonly #breaker: CircuitBreaker<[readonly Hint[]], void>;
+  readonly #sending = new Set<Promise<void>>();
+
+  constructor(options: HintPublisherOptions) {
+    this.#options = options;
+    this.#breaker = new CircuitBreaker((hints: readonly Hint[]) => options.queue.publish(hints), {
+      name: 'hint-queue',
+      timeout: PUBLISH_TIMEOUT_MS,
+      resetTimeout: RETRY_AFTER_MS,
+      errorThresholdPercentage: 50,
+      volumeThreshold: 2,
+      rollingCountTimeout: 5_000,
+    });
+    this.#breaker.on('open', () => options.logger.warn('the queue is not reachable; workers poll Postgres meanwhile'));
+    this.#breaker.on('close', () => options.logger.info('the queue is reachable again'));
+  }
+
+  /** False while the queue is known to be down. */
+  get available(): boolean {
+    return !this.#breaker.opened;
+  }
+
+  /** Sends hints for the runs of one flush and returns at once. */
+  announce(runs: readonly HintableRun[]): void {
+    const due = runs.filter((run) => run.delayMs <= MAX_DELAYED_HINT_MS);
+    if (due.length === 0) return;
+    const { lanes } = this.#options.capacity.current();
+    const hints = toHints(due, (lane) => lanes.get(lane));
+    const sending = this.#send(hints, due).finally(() => this.#sending.delete(sending));
+    this.#sending.add(sending);
+  }
+
+  /** Resolves when every hint announced so far was sent or given up. */
+  async drain(): Promise<void> {
+    await Promise.all(this.#sending);
+  }
+
+  /** Stops the breaker's timers. */
+  async close(): Promise<void> {
+    await this.drain();
+    this.#breaker.shutdown();
+  }
+
+  async #send(hints: readonly Hint[], runs: readonly HintableRun[]): Promise<void> {
+    const { metrics, logger, db } = this.#options;
+    try {
+      await this.#breaker.fire(hints);
+      metrics.hints.inc({ event: 'published' }, hints.length);
+    } catch (error) {
+      metrics.hints.inc({ event: 'failed' }, hints.length);
+      logger.debug({ err: error, hints: hints.length }, 'publishing hints failed');
+      await markUnhinted(
+        db,
+        runs.map((run) => run.runId),
+      ).catch((cause: unknown) => logger.debug({ err: cause }, 'marking unhinted runs failed'));
+    }
+  }
+}

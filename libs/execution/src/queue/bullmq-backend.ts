@@ -1,0 +1,135 @@
+/**
+ * The connections under BullMQ. Redis: one client for publishing that refuses at once while the server is away (an
+ * offline queue would let a submit wait for ever), one for consuming that waits. Postgres: one pool for everything,
+ * its schema migrated beforehand.
+ */
+import { createPostgresBackend, DEFAULT_SCHEMA, isPgPool, Queue, runMigrations, Worker } from 'bullmq';
+import type {
+  JobProgress,
+  PostgresConnectionOptions,
+  PostgresQueueBackend,
+  QueueOptions,
+  WorkerOptions,
+} from 'bullmq';
+import { Redis } from 'ioredis';
+import type { RedisOptions } from 'ioredis';
+import pg from 'pg';
+import { ConfigError, InvariantError } from '@spine/core';
+import type { Logger } from '@spine/observability';
+import type { QueueBackend } from './port.ts';
+
+export interface HintData {
+  readonly run_ids: readonly string[];
+}
+
+type PostgresQueue = Queue<HintData, unknown, string, HintData, unknown, string, PostgresQueueBackend, PostgresConnectionOptions>;
+type PostgresWorker = Worker<HintData, unknown, string, PostgresQueueBackend, JobProgress, PostgresConnectionOptions>;
+
+/** A BullMQ queue of hints, whatever it is stored in. */
+export type BullQueue = Queue<HintData, unknown> | PostgresQueue;
+
+/** A BullMQ worker used by hand. */
+export type BullWorker = Worker<HintData, unknown> | PostgresWorker;
+
+export type BullWorkerSettings = Pick<
+  WorkerOptions,
+  'lockDuration' | 'drainDelay' | 'stalledInterval' | 'maxStalledCount' | 'removeOnComplete' | 'removeOnFail'
+>;
+
+export interface BullBackend {
+  readonly name: Exclude<QueueBackend, 'memory'>;
+  queue(lane: string): BullQueue;
+  worker(lane: string, settings: BullWorkerSettings): BullWorker;
+  check(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface RedisBackendOptions {
+  /** `redis://` or `rediss://` URL. */
+  readonly url: string;
+  /** Key prefix; default `spine`. Test files use one each. */
+  readonly prefix?: string;
+  readonly logger: Logger;
+}
+
+/** Redis: reconnects for ever, at least every two seconds. */
+export function redisBackend(options: RedisBackendOptions): BullBackend {
+  const prefix = options.prefix ?? 'spine';
+  const shared: Omit<RedisOptions, 'replyMapping'> = {
+    retryStrategy: (attempt) => Math.min(50 * 2 ** attempt, 2_000),
+    connectTimeout: 5_000,
+    maxRetriesPerRequest: null,
+  };
+  const producer = new Redis(options.url, { ...shared, enableOfflineQueue: false });
+  const consumer = new Redis(options.url, { ...shared, lazyConnect: true });
+  for (const client of [producer, consumer]) {
+    client.on('error', (error) => options.logger.debug({ err: error }, 'redis connection'));
+  }
+  const queueOptions: QueueOptions = { connection: producer, prefix, skipMetasUpdate: true, skipWaitingForReady: true };
+  return {
+    name: 'bullmq-redis',
+    queue: (lane) => new Queue<HintData, unknown>(lane, queueOptions),
+    worker: (lane, settings) =>
+      new Worker<HintData, unknown>(lane, null, { ...settings, connection: consumer, prefix, autorun: false }),
+    check: () => checkRedis(producer),
+    close: () => {
+      producer.disconnect();
+      consumer.disconnect();
+      return Promise.resolve();
+    },
+  };
+}
+
+/** Any policy but noeviction lets Redis drop queue keys under memory pressure. */
+async function checkRedis(client: Redis): Promise<void> {
+  await client.ping();
+  const info = await client.info('memory');
+  const policy = /maxmemory_policy:(\S+)/.exec(info)?.[1];
+  if (policy !== undefined && policy !== 'noeviction') {
+    throw new ConfigError(`Redis has maxmemory-policy ${policy}; set it to noeviction, any other loses queue jobs`);
+  }
+}
+
+export interface PostgresBackendOptions {
+  readonly connectionString: string;
+  readonly logger: Logger;
+}
+
+const SEARCH_PATH = `-c search_path=${DEFAULT_SCHEMA}`;
+
+/** Creates or updates BullMQ's own schema. Run once before {@link postgresBackend}; safe to run at any time. */
+export async function migratePostgresQueue(connectionString: string): Promise<void> {
+  const client = new pg.Client({ connectionString, application_name: 'spine-queue-migrate' });
+  await client.connect();
+  try {
+    await runMigrations(client, DEFAULT_SCHEMA);
+  } finally {
+    await client.end();
+  }
+}
+
+export function postgresBackend(options: PostgresBackendOptions): BullBackend {
+  const pool = new pg.Pool({
+    connectionString: options.connectionString,
+    application_name: 'spine-queue',
+    options: SEARCH_PATH,
+    keepAlive: true,
+    connectionTimeoutMillis: 5_000,
+    max: 12,
+  });
+  pool.on('error', (error) => options.logger.debug({ err: error }, 'queue connection'));
+  const connection: unknown = pool;
+  // BullMQ describes the pool it takes by a type of its own.
+  if (!isPgPool(connection)) throw new InvariantError('BullMQ does not take this version of pg');
+  return {
+    name: 'bullmq-postgres',
+    queue: (lane): PostgresQueue =>
+      new Queue(lane, { connection, skipMetasUpdate: true }, createPostgresBackend),
+    worker: (lane, settings): PostgresWorker =>
+      new Worker(lane, null, { ...settings, connection, autorun: false }, createPostgresBackend),
+    check: async () => {
+      await pool.query('SELECT 1');
+    },
+    close: () => pool.end(),
+  };
+}

@@ -1,0 +1,133 @@
+/**
+ * One lane's hints, fetched by hand.
+ *
+ * 1. One fetch at a time. 2. The lock of every delivered hint is renewed until it is finished, so that no other
+ * worker gets it for nothing while its runs run. 3. A worker object that stays silent longer than any fetch may take
+ * is thrown away and built anew: some do after a failover.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Job } from 'bullmq';
+import { newId } from '@spine/core';
+import type { Logger } from '@spine/observability';
+import type { BullWorker, BullWorkerSettings, HintData } from './bullmq-backend.ts';
+import type { Delivery, HintConsumer, HintReport } from './port.ts';
+import { within } from './within.ts';
+
+/** A hint whose consumer died is given back after this long. */
+const LOCK_MS = 30_000;
+const RENEW_MS = LOCK_MS / 3;
+/** A fetch waits this long for a hint, in seconds. */
+const IDLE_SECONDS = 5;
+/** A fetch that answers nothing for this long is a dead connection. */
+const SILENT_MS = 20_000;
+const RETRY_MS = 1_000;
+const CLOSE_TIMEOUT_MS = 2_000;
+
+const SILENT = Symbol('silent');
+
+export class BullHintConsumer implements HintConsumer {
+  readonly #build: (settings: BullWorkerSettings) => BullWorker;
+  readonly #logger: Logger;
+  readonly #locks = new Map<string, string>();
+  readonly #closed = new AbortController();
+  readonly #whenClosed: Promise<undefined>;
+  readonly #renewal: NodeJS.Timeout;
+  #worker: BullWorker;
+
+  constructor(build: (settings: BullWorkerSettings) => BullWorker, logger: Logger) {
+    this.#build = build;
+    this.#logger = logger;
+    this.#worker = this.#open();
+    this.#whenClosed = new Promise((resolve) => {
+      this.#closed.signal.addEventListener('abort', () => resolve(undefined), { once: true });
+    });
+    this.#renewal = setInterval(() => void this.#renew(), RENEW_MS);
+  }
+
+  async next(): Promise<Delivery | null> {
+    if (this.#closed.signal.aborted) return null;
+    const token = newId();
+    try {
+      const job = await this.#fetch(token);
+      if (job === undefined) return null;
+      return this.#deliver(job, token);
+    } catch (error) {
+      if (this.#closed.signal.aborted) return null;
+      this.#logger.warn({ err: error }, 'fetching a hint failed');
+      await sleep(RETRY_MS, undefined, { signal: this.#closed.signal }).catch(() => undefined);
+      return null;
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed.abort();
+    clearInterval(this.#renewal);
+    await within(CLOSE_TIMEOUT_MS, this.#worker.close());
+  }
+
+  #open(): BullWorker {
+    const worker = this.#build({ lockDuration: LOCK_MS, drainDelay: IDLE_SECONDS });
+    worker.on('error', (error) => this.#logger.debug({ err: error }, 'queue worker'));
+    return worker;
+  }
+
+  async #fetch(token: string): Promise<Job<HintData, unknown> | undefined> {
+    const worker = this.#worker;
+    let timer: NodeJS.Timeout | undefined;
+    const silent = new Promise<typeof SILENT>((resolve) => {
+      timer = setTimeout(() => resolve(SILENT), SILENT_MS);
+    });
+    const fetched = worker.getNextJob(token, { block: true });
+    // A fetch that is no longer waited for may still reject once its worker is closed.
+    fetched.catch(() => undefined);
+    try {
+      const answer = await Promise.race([fetched, silent, this.#whenClosed]);
+      if (answer !== SILENT) return answer;
+    } finally {
+      clearTimeout(timer);
+    }
+    this.#logger.warn('the queue has been silent; reconnecting');
+    void within(CLOSE_TIMEOUT_MS, worker.close(true));
+    this.#worker = this.#open();
+    return undefined;
+  }
+
+  #deliver(job: Job<HintData, unknown>, token: string): Delivery {
+    const id = job.id;
+    if (id !== undefined) this.#locks.set(id, token);
+    const priority = Math.max(0, job.priority - 1);
+    return {
+      runIds: runIdsOf(job.data),
+      priority,
+      finish: async (report) => {
+        if (id !== undefined) this.#locks.delete(id);
+        await this.#finish(job, token, report);
+      },
+    };
+  }
+
+  async #finish(job: Job<HintData, unknown>, token: string, report: HintReport): Promise<void> {
+    try {
+      if (report.failure === null) await job.moveToCompleted(report.outcomes, token, false);
+      else await job.moveToFailed(new Error(report.failure), token, false);
+    } catch (error) {
+      // A flushed or restarted queue no longer knows the hint. Its runs are settled all the same.
+      this.#logger.debug({ err: error, hint: job.id }, 'finishing a hint failed');
+    }
+  }
+
+  async #renew(): Promise<void> {
+    if (this.#locks.size === 0) return;
+    try {
+      await this.#worker.extendJobLocks([...this.#locks.keys()], [...this.#locks.values()], LOCK_MS);
+    } catch (error) {
+      this.#logger.debug({ err: error }, 'renewing hint locks failed');
+    }
+  }
+}
+
+/** The ids of a hint; data that Spine did not write names no runs. */
+function runIdsOf(data: unknown): readonly string[] {
+  if (typeof data !== 'object' || data === null || !('run_ids' in data) || !Array.isArray(data.run_ids)) return [];
+  return data.run_ids.filter((id): id is string => typeof id === 'string');
+}

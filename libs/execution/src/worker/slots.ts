@@ -1,0 +1,55 @@
+/** Room for runs. Taken before a claim, given back when the run is settled. */
+export class Slots {
+  readonly total: number;
+  #used = 0;
+  #waiters: { resolve: (freed: boolean) => void; timer: NodeJS.Timeout | null }[] = [];
+
+  constructor(total: number) {
+    this.total = total;
+  }
+
+  get free(): number {
+    return this.total - this.#used;
+  }
+
+  get used(): number {
+    return this.#used;
+  }
+
+  /** Takes up to `wanted` slots at once; answers how many. */
+  take(wanted: number): number {
+    const taken = Math.min(wanted, this.free);
+    this.#used += taken;
+    return taken;
+  }
+
+  release(count = 1): void {
+    this.#used -= count;
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const waiter of waiters) {
+      if (waiter.timer !== null) clearTimeout(waiter.timer);
+      waiter.resolve(true);
+    }
+  }
+
+  /** Resolves true once a slot is free (at once if one is), false after `timeoutMs`. */
+  whenFree(timeoutMs?: number): Promise<boolean> {
+    if (this.free > 0) return Promise.resolve(true);
+    return new Promise((resolve) => {
+      const waiter = { resolve, timer: null as NodeJS.Timeout | null };
+      if (timeoutMs !== undefined) {
+        waiter.timer = setTimeout(() => {
+          this.#waiters = this.#waiters.filter((other) => other !== waiter);
+          resolve(false);
+        }, timeoutMs);
+      }
+      this.#waiters.push(waiter);
+    });
+  }
+
+  /** Wakes everybody who waits, so that they can see that the worker stops. */
+  wake(): void {
+    this.release(0);
+  }
+}

@@ -1,0 +1,2 @@
+export declare function adviceFor(log: string): string;
+export declare function ensureInstalled(): Promise<void>;
