@@ -18,7 +18,7 @@ export interface EngineOptions {
   readonly metrics: Metrics;
   /** Which process this is, shown in `pg_stat_activity`. */
   readonly service: string;
-  /** Connections of this process. Default 10. */
+  /** Connections of this process for reads and handlers' transactions; the hot path has its own. Default 10. */
   readonly poolSize?: number;
   /** Key prefix in Redis. Default `spine`. */
   readonly queuePrefix?: string;
@@ -28,7 +28,9 @@ export interface EngineOptions {
 
 /** The pieces every service is made of. */
 export interface Engine {
+  /** The hot path: submits, claims, settlements, heartbeats. Handlers cannot exhaust it. */
   readonly pool: Pool;
+  /** Everything else. */
   readonly db: Db;
   readonly queue: HintQueue;
   readonly capacity: CapacityCache;
@@ -41,6 +43,9 @@ export interface Engine {
   close(): Promise<void>;
 }
 
+/** Submits, claims, settlements, events, heartbeats and the poll each use one connection at a time. */
+const HOT_CONNECTIONS = 6;
+
 async function openQueue(options: EngineOptions): Promise<HintQueue> {
   const { databaseUrl, redisUrl, logger, queuePrefix } = options;
   if (options.queue !== undefined) return options.queue;
@@ -52,17 +57,19 @@ async function openQueue(options: EngineOptions): Promise<HintQueue> {
   return new BullHintQueue(postgresBackend({ connectionString: databaseUrl, logger }), logger);
 }
 
-/** Connects the pieces. The database must be migrated; a Redis that is down is waited for in the background. */
+/** Connects the pieces. The database must be migrated; a queue that is down is waited for in the background. */
 export async function createEngine(options: EngineOptions): Promise<Engine> {
   const { registry, logger, metrics, service } = options;
-  const pool = createPool({
+  const shared = {
     connectionString: options.databaseUrl,
-    max: options.poolSize ?? 10,
     applicationName: `spine-${service}`,
-    onError: (error) => logger.warn({ err: error }, 'an idle database connection broke'),
-  });
-  const db = createDb(pool);
+    onError: (error: Error) => logger.warn({ err: error }, 'an idle database connection broke'),
+  };
+  const pool = createPool({ ...shared, max: HOT_CONNECTIONS, genericPlans: true });
+  const dbPool = createPool({ ...shared, max: options.poolSize ?? 10 });
+  const db = createDb(dbPool);
   const queue = await openQueue(options);
+  await queue.check().catch((error: unknown) => logger.warn({ err: error }, 'the queue is not usable yet'));
   const capacity = new CapacityCache(pool);
   const publisher = new HintPublisher({ queue, capacity, db: pool, logger, metrics });
   const dispatcher = new Dispatcher({ pool, db, registry, publisher, capacity, metrics });
@@ -80,7 +87,10 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       await dispatcher.drain();
       await publisher.close();
       await queue.close();
+      await pool.end();
       await db.destroy();
+      // Kysely ends only a pool it has used.
+      if (!dbPool.ending) await dbPool.end();
     },
   };
 }

@@ -15,6 +15,7 @@ export * from './registry/registry.ts';
 export * from './spec/json.ts';
 export * from './spec/limits.ts';
 export * from './spec/new-run.ts';
+export * from './spec/records-json.ts';
 export * from './spec/work-spec.ts';
 export * from './worker/abort.ts';
 export * from './worker/context.ts';

@@ -34,6 +34,17 @@ const REDACTED_PATHS = SECRET_FIELDS.flatMap((field) => [
   `headers["x-${field.replaceAll('_', '-')}"]`,
 ]);
 
+/**
+ * What a log line keeps of an error. Drivers hang their whole connection on theirs, statements and settings included;
+ * only these fields are safe and of use.
+ */
+function serializeError(error: unknown): unknown {
+  if (!(error instanceof Error)) return error;
+  const code = 'code' in error && typeof error.code === 'string' ? { code: error.code } : {};
+  const cause = error.cause === undefined ? {} : { cause: serializeError(error.cause) };
+  return { type: error.name, message: error.message, stack: error.stack, ...code, ...cause };
+}
+
 /** JSON log lines with ISO times and level names; secret fields print `[REDACTED]`. */
 export function createLogger(options: LoggerOptions): Logger {
   const settings: PinoOptions = {
@@ -41,6 +52,7 @@ export function createLogger(options: LoggerOptions): Logger {
     base: { service: options.service, pid: process.pid },
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
     formatters: { level: (label) => ({ level: label }) },
+    serializers: { err: serializeError },
     redact: { paths: REDACTED_PATHS, censor: '[REDACTED]' },
   };
   return options.destination === undefined ? pino(settings) : pino(settings, options.destination);

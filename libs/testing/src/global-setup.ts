@@ -1,12 +1,16 @@
 /**
  * Starts what the tests need, once per run, and ends it afterwards.
  *
- * 1. Whatever was started is ended in reverse order: after the tests, when a later part of the start fails, and (by the
- *    next run) when the run is killed. Nothing else is ended.
+ * 1. Whatever was started is ended in reverse order, after the tests and when a later part of the start fails. When the
+ *    run is interrupted or killed, the keeper ends it; when that is killed too, the next run. Nothing else is ended.
  * 2. A server given by URL is used, never stopped; what the run made on it is removed.
  * 3. A missing server fails the run. No test is skipped for it.
  */
+import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import { dirname, extname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { runMigrations } from '@spine/database';
 import { startEmbeddedPostgres } from '@spine/database/embedded';
 import type { TestProject } from 'vitest/node';
@@ -39,6 +43,7 @@ export default globalSetup;
 
 async function startServers(undos: Undo[]): Promise<TestServers> {
   await reapAbandonedServers();
+  undos.push(startKeeper());
   // Also removes what test files that were ended half-way have left.
   undos.push(reapAbandonedServers, removeRunDirectory);
 
@@ -51,6 +56,21 @@ async function startServers(undos: Undo[]): Promise<TestServers> {
     runMigrations({ connectionString }),
   );
   return { runId, postgres, template, redis };
+}
+
+function startKeeper(): Undo {
+  const here = fileURLToPath(import.meta.url);
+  const program = join(dirname(here), 'servers', `keeper${extname(here)}`);
+  const child = spawn(process.execPath, ['--conditions=@spine/source', program], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+    detached: true,
+  });
+  // Without it only the next run cleans up.
+  child.once('error', (error) =>
+    console.warn(`the tests run without the keeper of their servers: ${error.message}`),
+  );
+  child.unref();
+  return () => Promise.resolve(child.kill('SIGKILL'));
 }
 
 async function provideRedis(undos: Undo[]): Promise<string> {
@@ -71,7 +91,11 @@ async function providePostgres(undos: Undo[]): Promise<string> {
     settings: { max_connections: '400', shared_buffers: '64MB' },
   });
   recordServer(server.pid, 'SIGQUIT');
-  undos.push(() => server.stop());
+  undos.push(async () => {
+    await server.stop();
+    // It is outside the run directory when Postgres could not reach that.
+    await rm(server.dataDir, { recursive: true, force: true });
+  });
   return server.connectionString;
 }
 

@@ -38,7 +38,10 @@ export function renderBanner(facts: BannerFacts): string {
     ['API', url],
     ['API docs', `${url}/docs`],
     ['Bull Board', `${url}/admin/queues`],
-    ['Access', open ? 'open (local mode): no key is asked for on this address' : 'with a key of SPINE_API_KEYS'],
+    [
+      'Access',
+      open ? 'open (local mode): no key is asked for on this address' : 'with a key of SPINE_API_KEYS',
+    ],
     ['Work', `${facts.workers} ${facts.workers === 1 ? 'worker' : 'workers'}, queue on ${facts.queue}`],
     ['Data', facts.dataDir],
     ...(facts.databaseDir === undefined ? [] : [['Database', facts.databaseDir] satisfies [string, string]]),

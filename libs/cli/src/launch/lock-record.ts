@@ -52,7 +52,8 @@ export function parseLock(text: string): LockRecord | undefined {
     url: typeof url === 'string' ? url : null,
     children: children.flatMap((child: unknown) => {
       const known = parseIdentity(child);
-      const name: unknown = typeof child === 'object' && child !== null && 'name' in child ? child.name : undefined;
+      const name: unknown =
+        typeof child === 'object' && child !== null && 'name' in child ? child.name : undefined;
       return known === undefined ? [] : [{ ...known, name: typeof name === 'string' ? name : 'process' }];
     }),
   };

@@ -12,6 +12,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { identifyProcess } from '@spine/database/embedded';
 import { nextBackoff } from './backoff.ts';
+import { deferred } from './deferred.ts';
 import type { ChildRecord } from './lock-record.ts';
 import { LogTail } from './log-tail.ts';
 import { killGroup } from './reap.ts';
@@ -44,7 +45,10 @@ export class ChildStartError extends Error {
   readonly lines: readonly string[];
 
   constructor(name: string, reason: string, lines: readonly string[], logFile: string) {
-    const shown = lines.length === 0 ? 'It wrote nothing.' : `Its last lines:\n${lines.map((line) => `  ${line}`).join('\n')}`;
+    const shown =
+      lines.length === 0
+        ? 'It wrote nothing.'
+        : `Its last lines:\n${lines.map((line) => `  ${line}`).join('\n')}`;
     super(`${name} did not start: ${reason}. ${shown}\nLog: ${logFile}`);
     this.name = 'ChildStartError';
     this.lines = lines;
@@ -130,19 +134,25 @@ export class ManagedChild {
   }
 
   async #keepAlive(first: Life): Promise<void> {
-    let life = first;
+    let startedAt = first.startedAt;
+    let how = await first.ended;
     let wait: number | undefined;
-    for (;;) {
-      const how = await life.ended;
-      if (this.#stopping) return;
-      wait = nextBackoff(wait, performance.now() - life.startedAt);
+    while (!this.#stopping) {
+      wait = nextBackoff(wait, performance.now() - startedAt);
       this.#hooks.say(
         `${this.name} ended unexpectedly (${how}); starting it again in ${wait / 1000} s. Log: ${this.spec.logFile}`,
       );
       await this.#pause(wait);
       if (this.#stopping) return;
-      life = this.#spawn();
-      void life.ready.then(() => this.#hooks.say(`${this.name} is running again`));
+      startedAt = performance.now();
+      try {
+        const life = this.#spawn();
+        void life.ready.then(() => this.#hooks.say(`${this.name} is running again`));
+        how = await life.ended;
+      } catch (error) {
+        // No file descriptor, a full disk: as temporary as any other reason.
+        how = (error as Error).message;
+      }
     }
   }
 
@@ -173,8 +183,8 @@ export class ManagedChild {
     }
 
     let reason: string | undefined;
-    const end = Promise.withResolvers<string>();
-    const ready = Promise.withResolvers<Ready>();
+    const end = deferred<string>();
+    const ready = deferred<Ready>();
     const timeoutMs = this.spec.readyTimeoutMs ?? READY_TIMEOUT_MS;
     const timer = setTimeout(() => {
       reason = `not ready within ${timeoutMs / 1000} s`;

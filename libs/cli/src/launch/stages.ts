@@ -36,12 +36,7 @@ export function renderLine(
 }
 
 /** The line that is redrawn on a terminal; cut to its width, because a wrapped line cannot be redrawn. */
-export function renderSpinner(
-  frame: number,
-  stage: Stage,
-  elapsedMs: number,
-  columns = 80,
-): string {
+export function renderSpinner(frame: number, stage: Stage, elapsedMs: number, columns = 80): string {
   const mark = FRAMES.charAt(frame % FRAMES.length);
   const line = `${mark} ${stage.padEnd(NAME_WIDTH)}  ${Math.floor(elapsedMs / 1000)} s`;
   return line.length < columns ? line : `${line.slice(0, Math.max(0, columns - 2))}…`;

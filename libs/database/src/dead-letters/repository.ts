@@ -25,6 +25,7 @@ export interface DeadLetter {
 }
 
 export interface DeadLetterFilter {
+  readonly kind?: RunKind;
   /** Handler name, without its kind. */
   readonly name?: string;
   readonly errorCategory?: string;
@@ -41,6 +42,7 @@ export interface DeadLetterPage {
 
 function filtered(db: Db, filter: DeadLetterFilter) {
   let query = db.selectFrom('dead_letters');
+  if (filter.kind !== undefined) query = query.where('kind', '=', filter.kind);
   if (filter.name !== undefined) query = query.where('name', '=', filter.name);
   if (filter.errorCategory !== undefined) query = query.where('error_category', '=', filter.errorCategory);
   if (filter.since !== undefined) query = query.where('created_at', '>=', filter.since);

@@ -38,7 +38,7 @@ async function choosePort(preferred: number | undefined): Promise<number> {
  * @throws EmbeddedPostgresError when it cannot be created or started; the abort reason when `signal` fired.
  */
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
-  const { durable = true, settings = {}, signal } = options;
+  const { durable = true, signal } = options;
   const onProgress = options.onProgress ?? (() => undefined);
   signal?.throwIfAborted();
 

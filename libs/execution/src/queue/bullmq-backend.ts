@@ -3,6 +3,7 @@
  * offline queue would let a submit wait for ever), one for consuming that waits. Postgres: one pool for everything,
  * its schema migrated beforehand.
  */
+import { once } from 'node:events';
 import { createPostgresBackend, DEFAULT_SCHEMA, isPgPool, Queue, runMigrations, Worker } from 'bullmq';
 import type {
   JobProgress,
@@ -14,7 +15,7 @@ import type {
 import { Redis } from 'ioredis';
 import type { RedisOptions } from 'ioredis';
 import pg from 'pg';
-import { ConfigError, InvariantError } from '@spine/core';
+import { ConfigError, InvariantError, NetworkError } from '@spine/core';
 import type { Logger } from '@spine/observability';
 import type { QueueBackend } from './port.ts';
 
@@ -52,6 +53,9 @@ export interface RedisBackendOptions {
   readonly logger: Logger;
 }
 
+/** How long a check waits for a connection that is being made. */
+const CONNECT_TIMEOUT_MS = 2_000;
+
 /** Redis: reconnects for ever, at least every two seconds. */
 export function redisBackend(options: RedisBackendOptions): BullBackend {
   const prefix = options.prefix ?? 'spine';
@@ -82,6 +86,11 @@ export function redisBackend(options: RedisBackendOptions): BullBackend {
 
 /** Any policy but noeviction lets Redis drop queue keys under memory pressure. */
 async function checkRedis(client: Redis): Promise<void> {
+  if (client.status !== 'ready') {
+    await once(client, 'ready', { signal: AbortSignal.timeout(CONNECT_TIMEOUT_MS) }).catch((error: unknown) => {
+      throw new NetworkError(`Redis did not answer within ${CONNECT_TIMEOUT_MS} ms`, { cause: error });
+    });
+  }
   await client.ping();
   const info = await client.info('memory');
   const policy = /maxmemory_policy:(\S+)/.exec(info)?.[1];

@@ -44,11 +44,15 @@ export class Executor {
     this.#random = options.random ?? Math.random;
   }
 
-  /** Executes and settles one attempt. Rejects only when Postgres cannot be reached; the lease then runs out. */
-  async execute(attempt: Attempt): Promise<ExecutedAttempt> {
+  /**
+   * Executes and settles one attempt; `onHandlerEnd` is called between the two. Rejects only when Postgres cannot be
+   * reached; the lease then runs out.
+   */
+  async execute(attempt: Attempt, onHandlerEnd: () => void): Promise<ExecutedAttempt> {
     const started = performance.now();
     const end = await this.#run(attempt);
     attempt.end();
+    onHandlerEnd();
     this.#options.metrics.runSeconds.observe({ kind: attempt.run.kind }, (performance.now() - started) / 1000);
     if (end === 'lost') return this.#fenced();
     const settlement = decideSettlement(attempt.run, end, this.#random());

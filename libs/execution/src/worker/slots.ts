@@ -3,6 +3,7 @@ export class Slots {
   readonly total: number;
   #used = 0;
   #waiters: { resolve: (freed: boolean) => void; timer: NodeJS.Timeout | null }[] = [];
+  #waking = false;
 
   constructor(total: number) {
     this.total = total;
@@ -25,12 +26,10 @@ export class Slots {
 
   release(count = 1): void {
     this.#used -= count;
-    const waiters = this.#waiters;
-    this.#waiters = [];
-    for (const waiter of waiters) {
-      if (waiter.timer !== null) clearTimeout(waiter.timer);
-      waiter.resolve(true);
-    }
+    if (this.#waking || this.#waiters.length === 0) return;
+    // After this turn: the runs of one claim often end together, and one claim of fifty beats fifty claims of one.
+    this.#waking = true;
+    setImmediate(() => this.#wakeAll());
   }
 
   /** Resolves true once a slot is free (at once if one is), false after `timeoutMs`. */
@@ -46,6 +45,16 @@ export class Slots {
       }
       this.#waiters.push(waiter);
     });
+  }
+
+  #wakeAll(): void {
+    this.#waking = false;
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const waiter of waiters) {
+      if (waiter.timer !== null) clearTimeout(waiter.timer);
+      waiter.resolve(true);
+    }
   }
 
   /** Wakes everybody who waits, so that they can see that the worker stops. */

@@ -1,7 +1,8 @@
 /**
  * A worker: hints in, settled runs out.
  *
- * 1. Slots are taken before a claim; a worker never holds more runs than slots, and fetches no hint while none is free.
+ * 1. Slots are taken before a claim; a worker never executes more runs than it has slots, and fetches no hint while none
+ *    is free.
  * 2. A hint is claimed as one set. What does not fit waits a moment for slots and is then hinted anew.
  * 3. Postgres is polled slowly as well, so that a dead queue costs latency only.
  * 4. Every run held is in `#held`, and every heartbeat extends all of them in one statement; a run missing from its
@@ -211,26 +212,42 @@ export class Worker {
     await delivery.finish({ outcomes: Object.fromEntries(counts), failure });
   }
 
-  /** One slot is taken when this is called; it is free again when the promise settles. */
+  /** A slot was taken for this run; it is free again when the run turns out to be gone, or its handler ends. */
   async #claimAndExecute(runId: string): Promise<ExecutedAttempt | 'gone'> {
+    let run: Claim;
     try {
-      const run = await this.#claims.submit(runId);
-      return run === null ? 'gone' : await this.#execute(run);
-    } finally {
+      run = await this.#claims.submit(runId);
+    } catch (error) {
       this.#slots.release();
+      throw error;
     }
+    if (run !== null) return this.#execute(run);
+    this.#slots.release();
+    return 'gone';
   }
 
+  /**
+   * Executes a claimed run and frees its slot. The slot is free when the handler ends, so that the next claim overlaps
+   * with the commit of this settlement; only when as many attempts as there are slots wait for their commit, it is kept
+   * until this one is through.
+   */
   async #execute(run: ClaimedRun): Promise<ExecutedAttempt> {
     const attempt = new Attempt(run);
     this.#held.set(run.runId, attempt);
+    let slotHeld = true;
+    const onHandlerEnd = (): void => {
+      if (this.#held.size - this.#slots.used >= this.#slots.total) return;
+      slotHeld = false;
+      this.#slots.release();
+    };
     try {
-      return await this.#executor.execute(attempt);
+      return await this.#executor.execute(attempt, onHandlerEnd);
     } catch (error) {
       this.#options.logger.error({ err: error, run_id: run.runId }, 'an attempt could not be settled; its lease will run out');
       throw error;
     } finally {
       attempt.end();
+      if (slotHeld) this.#slots.release();
       if (this.#held.get(run.runId) === attempt) this.#held.delete(run.runId);
     }
   }
@@ -264,9 +281,8 @@ export class Worker {
         used = claimed.length;
         metrics.claimed.inc(used);
         for (const run of claimed) {
-          void this.#execute(run)
-            .catch(() => undefined)
-            .finally(() => this.#slots.release());
+          // It logs its own failure.
+          void this.#execute(run).catch(() => undefined);
         }
       } catch (error) {
         logger.debug({ err: error }, 'polling Postgres failed');

@@ -7,6 +7,7 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { anyFreePort } from '@spine/database/embedded';
@@ -149,12 +150,9 @@ async function launchOn(
       hasEnded = true;
       resolve();
     });
-    // Without a listener a failed start would be an uncaught exception; 'close' follows it.
-    child.once('error', keepError);
   });
-  function keepError(error: Error): void {
-    output += error.message;
-  }
+  // Without a listener a failed start would be an uncaught exception; 'close' follows it.
+  child.once('error', (error) => (output += error.message));
 
   const { pid } = child;
   if (pid === undefined) {
@@ -172,7 +170,10 @@ async function launchOn(
     await end(running);
     throw error;
   }
-  if (!hasEnded) return running;
+  if (!hasEnded) {
+    letParentEnd(child);
+    return running;
+  }
   forgetServer(pid);
   if (/Address already in use/.test(output)) return 'port_taken';
   throw new TestInfrastructureError(`${program.command} ended at its start: ${output}`);
@@ -202,7 +203,14 @@ async function processIdOn(port: number): Promise<number | undefined> {
   }
 }
 
+/** A server that nobody stops must not keep the process that started it alive; its end takes the server along. */
+function letParentEnd(child: ChildProcess): void {
+  child.unref();
+  for (const stream of [child.stdout, child.stderr]) if (stream instanceof Socket) stream.unref();
+}
+
 async function end({ child, pid, ended }: Running): Promise<void> {
+  child.ref();
   child.kill('SIGKILL');
   await ended;
   forgetServer(pid);

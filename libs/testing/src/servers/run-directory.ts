@@ -7,7 +7,16 @@
  * 3. A directory is cleaned by its owner, or by anybody once the owner is gone (a killed test run). Its servers are
  *    ended first.
  */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync, chmodSync } from 'node:fs';
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  chmodSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -39,7 +48,7 @@ export function runDirectory(): string {
     // As root, Postgres runs as another user, who has to pass through.
     chmodSync(ownDirectory, 0o755);
     writeJson(join(ownDirectory, OWNER_FILE), identifyProcess(process.pid));
-    process.once('exit', () => signalServers(ownDirectory));
+    process.once('exit', leaveOnExit);
   }
   return ownDirectory;
 }
@@ -84,6 +93,13 @@ function isAbandoned(directory: string): boolean {
   return owner !== undefined && !isStillRunning(owner);
 }
 
+function leaveOnExit(): void {
+  if (ownDirectory === undefined) return;
+  const stillRunning = signalServers(ownDirectory);
+  // Files of a server that is only just ending are left to the next run.
+  if (stillRunning.length === 0) rmSync(ownDirectory, { recursive: true, force: true });
+}
+
 async function clean(directory: string): Promise<void> {
   // A Postgres that was still starting when its owner was killed is not recorded yet.
   const postgres = await findEmbeddedPostgres(postgresDirectory(directory));
@@ -96,8 +112,7 @@ async function clean(directory: string): Promise<void> {
   rmSync(directory, { recursive: true, force: true });
 }
 
-function signalServers(directory: string | undefined, unrecordedPostgres?: number): RecordedProcess[] {
-  if (directory === undefined) return [];
+function signalServers(directory: string, unrecordedPostgres?: number): RecordedProcess[] {
   const known = recordedIn(directory);
   if (unrecordedPostgres !== undefined && !known.some(({ pid }) => pid === unrecordedPostgres)) {
     known.push({ ...identifyProcess(unrecordedPostgres), endSignal: 'SIGQUIT' });
@@ -114,6 +129,8 @@ function signalServers(directory: string | undefined, unrecordedPostgres?: numbe
 }
 
 function recordedIn(directory: string): RecordedProcess[] {
+  // Two runs may clean the same directory at once.
+  if (!existsSync(directory)) return [];
   return readdirSync(directory)
     .filter((name) => PROCESS_FILE.test(name))
     .map((name) => readIdentity(join(directory, name)))

@@ -1,0 +1,198 @@
+/**
+ * Ingests one weekly file.
+ *
+ * 1. Rows, rejects and the manifest's row commit together, and only while this attempt holds the run.
+ * 2. inserted + duplicates + rejected = file_rows, always: every line below the header that is not blank is one of them.
+ * 3. Which rows are new is decided by their hashes in the table alone, so the same file again inserts nothing.
+ * 4. The file is read twice, first to learn its hash, tier and week; both passes must see the same bytes.
+ */
+import { createHash } from 'node:crypto';
+import { SourceError } from '@spine/core';
+import type { WeekEnding } from '@spine/core';
+import { advanceManifest, writeRejects } from '@spine/database';
+import type { DbTransaction } from '@spine/database';
+import type { HandlerContext } from '@spine/execution';
+import { openDataFile, readBytes } from './data-file.ts';
+import type { DataFile } from './data-file.ts';
+import { FileFacts } from './facts.ts';
+import { readLines } from './lines.ts';
+import type { SourceLine } from './lines.ts';
+import { beginCapture, countRows, insertNewRows } from './repository.ts';
+import type { Partition } from './row.ts';
+import { sortLines } from './sort-lines.ts';
+import { DOMAIN, Stage } from './vocabulary.ts';
+import type { Tier } from './vocabulary.ts';
+import { decideTier, decideWeek } from './week.ts';
+import type { WeekDecision } from './week.ts';
+
+export interface IngestWeekParams {
+  readonly file_path: string;
+  readonly week_ending?: WeekEnding | undefined;
+  readonly tier?: Tier | undefined;
+  readonly force: boolean;
+}
+
+export interface IngestWeekResult {
+  /** As given. */
+  readonly file_path: string;
+  readonly file_sha256: string;
+  /** A Friday, YYYY-MM-DD. */
+  readonly week_ending: string;
+  readonly tier: Tier;
+  /** `domain:tier:week_ending:yyyymmdd`, the last being the UTC date of the capture. */
+  readonly capture_id: string;
+  /** Lines below the header that are not blank. */
+  readonly file_rows: number;
+  readonly inserted: number;
+  /** Rows that were stored already, or stand in the file more than once. */
+  readonly duplicates: number;
+  readonly rejected: number;
+}
+
+/** Lines held in memory, and rows written by one statement. */
+const LINES_PER_CHUNK = 1_000;
+
+type Counts = Pick<IngestWeekResult, 'file_rows' | 'inserted' | 'duplicates' | 'rejected'>;
+
+/** The handler of `operation:finra.otc_transparency.ingest_week`. */
+export async function ingestWeek(
+  params: IngestWeekParams,
+  ctx: HandlerContext,
+  dataRoots: readonly string[],
+): Promise<IngestWeekResult> {
+  const file = await openDataFile(params.file_path, dataRoots);
+  try {
+    return await new Ingest(file, params, ctx).run();
+  } finally {
+    await file.handle.close();
+  }
+}
+
+class Ingest {
+  readonly #file: DataFile;
+  readonly #params: IngestWeekParams;
+  readonly #ctx: HandlerContext;
+  #bytesRead = 0;
+
+  constructor(file: DataFile, params: IngestWeekParams, ctx: HandlerContext) {
+    this.#file = file;
+    this.#params = params;
+    this.#ctx = ctx;
+  }
+
+  async run(): Promise<IngestWeekResult> {
+    const facts = new FileFacts();
+    const sha256 = await this.#read((lines) => facts.add(lines));
+    const { file_path, week_ending = null, tier = null, force } = this.#params;
+    const week = decideWeek({
+      requested: week_ending,
+      fileName: this.#file.name,
+      lastUpdateDate: facts.lastUpdateDate,
+      force,
+    });
+    await this.#warn(week);
+    const partition = { tier: decideTier(tier, facts.tier), weekEnding: week.weekEnding };
+    const stored = await this.#ctx.transaction((trx) => this.#store(trx, partition, sha256));
+    const { inserted, duplicates, rejected } = stored;
+    this.#ctx.progress(1, `${inserted} inserted, ${duplicates} duplicates, ${rejected} rejected`);
+    return {
+      file_path,
+      file_sha256: sha256,
+      week_ending: partition.weekEnding.date,
+      tier: partition.tier,
+      ...stored,
+    };
+  }
+
+  /** Reads the file from its start, one chunk of lines at a time; answers its SHA-256. */
+  async #read(use: (lines: readonly SourceLine[]) => void | Promise<void>): Promise<string> {
+    const hash = createHash('sha256');
+    const observe = (chunk: Buffer): void => {
+      hash.update(chunk);
+      this.#bytesRead += chunk.length;
+    };
+    for await (const lines of readLines(readBytes(this.#file), LINES_PER_CHUNK, observe)) {
+      this.#ctx.signal.throwIfAborted();
+      await use(lines);
+      // The end is reported when it is reached: after the commit.
+      this.#ctx.progress(
+        Math.min(this.#bytesRead / (2 * this.#file.size), 0.99),
+        `reading ${this.#file.name}`,
+      );
+    }
+    return hash.digest('hex');
+  }
+
+  async #store(
+    trx: DbTransaction,
+    partition: Partition,
+    sha256: string,
+  ): Promise<Counts & Pick<IngestWeekResult, 'capture_id'>> {
+    const { runId, correlationId: batchId } = this.#ctx.run;
+    const partitionKey = { week_ending: partition.weekEnding.date, tier: partition.tier };
+    const capturedOn = await beginCapture(trx, partition);
+    const captureId = [
+      DOMAIN,
+      partition.tier,
+      partition.weekEnding.date,
+      capturedOn.replaceAll('-', ''),
+    ].join(':');
+    const provenance = { captureId, sourceFile: this.#file.name, sourceSha256: sha256, runId, batchId };
+    const sourceLocator = `${this.#file.name}#sha256=${sha256}`;
+    const counts = { file_rows: 0, inserted: 0, duplicates: 0, rejected: 0 };
+
+    const read = await this.#read(async (lines) => {
+      const { rows, refused } = sortLines(lines, partition);
+      const inserted = await insertNewRows(trx, rows, partition, provenance);
+      const rejects = refused.map(({ reason, detail, raw, line, recordHash }) => ({
+        domain: DOMAIN,
+        partitionKey,
+        stage: Stage.INGESTED.name,
+        reasonCode: reason,
+        reasonDetail: detail,
+        raw,
+        sourceLocator,
+        lineNumber: line,
+        recordHash,
+        runId,
+        batchId,
+      }));
+      await writeRejects(trx, rejects);
+      counts.file_rows += lines.length;
+      counts.inserted += inserted;
+      counts.duplicates += rows.length - inserted;
+      counts.rejected += refused.length;
+    });
+    if (read !== sha256) {
+      throw new SourceError(`${this.#file.name} changed while it was read; nothing was stored`, {
+        retryable: true,
+      });
+    }
+    await advanceManifest(trx, {
+      domain: DOMAIN,
+      partitionKey,
+      stage: Stage.INGESTED.name,
+      stageRank: Stage.INGESTED.rank,
+      rowCount: await countRows(trx, partition),
+      metrics: { ...counts, capture_id: captureId, source_file: this.#file.name, file_sha256: sha256 },
+      runId,
+      batchId,
+    });
+    return { capture_id: captureId, ...counts };
+  }
+
+  /** Tells where the file contradicts the week it is ingested as. */
+  async #warn({ source, weekEnding, contradictedBy }: WeekDecision): Promise<void> {
+    if (contradictedBy.length === 0) return;
+    const data = {
+      week_ending: weekEnding.date,
+      source,
+      contradicted_by: contradictedBy.map((claim) => ({
+        source: claim.source,
+        week_ending: claim.weekEnding.date,
+      })),
+    };
+    this.#ctx.log.warn(data, 'the sources of the week contradict each other');
+    await this.#ctx.event('week_ending_contradicted', data);
+  }
+}

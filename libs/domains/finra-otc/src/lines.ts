@@ -1,0 +1,119 @@
+/**
+ * The lines of a weekly file, as a stream.
+ *
+ * 1. Memory holds one chunk of lines: no line is longer than MAX_LINE_BYTES, and the file is never read whole.
+ * 2. A field is what stands between two delimiters. Nothing is quoted or escaped: names hold quotes and backslashes.
+ * 3. Line numbers are those of the file, whatever its line ends, blank lines and byte order mark.
+ * 4. A file without the header is not a weekly file: it is refused whole, before any of its rows is looked at.
+ */
+import { pipeline, Readable } from 'node:stream';
+import { parse } from 'csv-parse';
+import { ParseError, truncateText } from '@spine/core';
+import { COLUMNS, DELIMITER } from './vocabulary.ts';
+
+/** Longest line, in bytes. The longest of a real file has 254. */
+export const MAX_LINE_BYTES = 8_192;
+
+/** A line below the header that is not blank. */
+export interface SourceLine {
+  /** 1-based; the header of an ordinary file is line 1. */
+  readonly line: number;
+  /** As they stand in the file, space included. */
+  readonly fields: readonly string[];
+}
+
+const LINE_FEED = 0x0a;
+
+/**
+ * The lines below the header, at most `perChunk` in an array. `observe` sees every byte of the file once, in order.
+ *
+ * @throws ParseError when the header is missing or another one, or a line is too long.
+ */
+export async function* readLines(
+  bytes: AsyncIterable<Buffer>,
+  perChunk: number,
+  observe: (bytes: Buffer) => void = () => undefined,
+): AsyncGenerator<SourceLine[], void, undefined> {
+  let header: readonly string[] | null = null;
+  let chunk: SourceLine[] = [];
+  for await (const line of parseLines(bytes, observe)) {
+    if (line.fields.length === 1 && line.fields[0]?.trim() === '') continue;
+    if (header === null) {
+      header = line.fields;
+      checkHeader(line);
+      continue;
+    }
+    chunk.push(line);
+    if (chunk.length < perChunk) continue;
+    yield chunk;
+    chunk = [];
+  }
+  if (header === null) throw new ParseError(`the file is empty; ${expected()}`);
+  if (chunk.length > 0) yield chunk;
+}
+
+/** Every line of the file. Ending the iteration ends the reading. */
+async function* parseLines(
+  bytes: AsyncIterable<Buffer>,
+  observe: (bytes: Buffer) => void,
+): AsyncGenerator<SourceLine, void, undefined> {
+  const parser = parse({
+    delimiter: DELIMITER,
+    record_delimiter: ['\r\n', '\n'],
+    quote: null,
+    escape: null,
+    bom: true,
+    relax_column_count: true,
+    skip_empty_lines: false,
+  });
+  // An error of any part destroys the others and is thrown by the iteration, so nothing is left for the callback.
+  const records: AsyncIterable<string[]> = pipeline(
+    Readable.from(boundLines(bytes, observe), { objectMode: false }),
+    parser,
+    () => undefined,
+  );
+  // Without quotes a record is a line. The parser's own count takes a lone carriage return for one more.
+  let line = 0;
+  for await (const fields of records) {
+    line += 1;
+    yield { line, fields };
+  }
+}
+
+/** Passes the bytes on, and refuses a line before it is collected. */
+async function* boundLines(
+  bytes: AsyncIterable<Buffer>,
+  observe: (bytes: Buffer) => void,
+): AsyncGenerator<Buffer, void, undefined> {
+  let line = 1;
+  let length = 0;
+  const check = (): void => {
+    if (length <= MAX_LINE_BYTES) return;
+    throw new ParseError(`line ${line} is longer than ${MAX_LINE_BYTES} bytes; this is not a weekly file`);
+  };
+  for await (const chunk of bytes) {
+    observe(chunk);
+    let from = 0;
+    for (let at = chunk.indexOf(LINE_FEED); at !== -1; at = chunk.indexOf(LINE_FEED, from)) {
+      length += at - from;
+      check();
+      line += 1;
+      length = 0;
+      from = at + 1;
+    }
+    length += chunk.length - from;
+    check();
+    yield chunk;
+  }
+}
+
+function checkHeader({ line, fields }: SourceLine): void {
+  const found = fields.map((field) => field.trim());
+  if (found.length === COLUMNS.length && COLUMNS.every((column, index) => column === found[index])) return;
+  const shown = JSON.stringify(truncateText(found.join(DELIMITER), 300));
+  throw new ParseError(`line ${line} is not the header of a weekly file: found ${shown}; ${expected()}`);
+}
+
+function expected(): string {
+  return `the first line must be ${COLUMNS.join(DELIMITER)}`;
+}

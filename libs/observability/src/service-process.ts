@@ -1,0 +1,71 @@
+/**
+ * The life of a service process: start, say that it is ready, stop on request, never outlive its launcher.
+ *
+ * 1. SIGTERM, SIGINT and a broken IPC channel (the launcher is gone, however it went) all stop the service once.
+ * 2. A stop that takes longer than its bound, and a second signal, end the process at once.
+ * 3. A service that cannot start says why on standard error and exits with 1.
+ */
+
+export interface RunningService {
+  /** Told to the launcher with `type: 'ready'`, e.g. `{ url }`. */
+  readonly ready: Readonly<Record<string, unknown>>;
+  stop(): Promise<void>;
+}
+
+export interface ServiceProcessOptions {
+  readonly name: string;
+  /** Most time a stop may take, in milliseconds. */
+  readonly stopWithinMs: number;
+  readonly start: () => Promise<RunningService>;
+  /** Told of what goes wrong outside of any caller; default: standard error. */
+  readonly onFault?: (message: string, error: unknown) => void;
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function writeFault(message: string, error: unknown): void {
+  process.stderr.write(`${message}: ${describe(error)}\n`);
+}
+
+/** Runs a service until it is told to stop; then ends the process. */
+export async function runServiceProcess(options: ServiceProcessOptions): Promise<void> {
+  const fault = options.onFault ?? writeFault;
+  process.on('unhandledRejection', (error) => fault(`${options.name}: unhandled rejection`, error));
+  let requests = 0;
+  let stopRequested: () => void = () => undefined;
+  const stopping = new Promise<void>((resolve) => {
+    stopRequested = resolve;
+  });
+  const request = (): void => {
+    requests += 1;
+    if (requests > 1) process.exit(1);
+    stopRequested();
+  };
+  process.on('SIGTERM', request);
+  process.on('SIGINT', request);
+  // Not counted as a second signal: a launcher that dies sends SIGTERM and breaks the channel.
+  process.on('disconnect', () => stopRequested());
+
+  let service: RunningService;
+  try {
+    service = await options.start();
+  } catch (error) {
+    process.stderr.write(`${options.name} could not start: ${describe(error)}\n`);
+    process.exit(1);
+  }
+  process.send?.({ type: 'ready', ...service.ready });
+  await stopping;
+  setTimeout(() => {
+    fault(`${options.name}: stop`, new Error(`not stopped within ${options.stopWithinMs} ms`));
+    process.exit(1);
+  }, options.stopWithinMs).unref();
+  try {
+    await service.stop();
+    process.exit(0);
+  } catch (error) {
+    fault(`${options.name}: stop`, error);
+    process.exit(1);
+  }
+}

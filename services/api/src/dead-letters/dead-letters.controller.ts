@@ -1,0 +1,115 @@
+import { Body, Controller, Get, HttpCode, Inject, Param, Post, Query, Res } from '@nestjs/common';
+import { ApiBody, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import type { z } from 'zod';
+import { assertNever } from '@spine/core';
+import { closeDeadLetter, getDeadLetter, listDeadLetters } from '@spine/database';
+import type { DeadLetter } from '@spine/database';
+import { deadLetterJson, toDeadLetterJson } from '@spine/execution';
+import type { DeadLetterJson, Engine } from '@spine/execution';
+import { accepted, envelopeOf, listOf, success } from '../http/envelope.ts';
+import type { Envelope } from '../http/envelope.ts';
+import { IdPipe } from '../http/id.pipe.ts';
+import { list } from '../http/paging.ts';
+import type { ListEnvelope } from '../http/paging.ts';
+import { HttpProblem, notFound } from '../http/problem.ts';
+import { noQuery } from '../http/query-values.ts';
+import type { NoQuery } from '../http/query-values.ts';
+import { Operation } from '../openapi/operation.decorator.ts';
+import { ENGINE } from '../tokens.ts';
+import { deadLetterFilter, deadLetterListQuery, replayedJson, resolveBody } from './dead-letter.schemas.ts';
+import type { DeadLetterListQuery, ResolveBody } from './dead-letter.schemas.ts';
+
+const DEAD_LETTER_ID = new IdPipe('dead letter');
+const DEFAULT_BY = 'api';
+
+function alreadyResolved(letter: DeadLetter): HttpProblem {
+  const by = letter.resolvedBy === null ? '' : ` by ${letter.resolvedBy}`;
+  return new HttpProblem('CONFLICT', `dead letter ${letter.deadLetterId} is already ${letter.resolution ?? 'resolved'}${by}`);
+}
+
+@ApiTags('dead letters')
+@Controller('api/v1/dlq')
+export class DeadLettersController {
+  constructor(@Inject(ENGINE) private readonly engine: Engine) {}
+
+  @Get()
+  @Operation({
+    summary: 'List dead letters, newest first',
+    answers: { 200: { description: 'One page', schema: listOf(deadLetterJson) } },
+  })
+  async listDeadLetters(
+    @Query({ schema: deadLetterListQuery }) query: DeadLetterListQuery,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<ListEnvelope<DeadLetterJson>> {
+    const found = await listDeadLetters(this.engine.db, deadLetterFilter(query), query);
+    return list(reply, query, { ...found, items: found.deadLetters.map(toDeadLetterJson), nextCursor: null });
+  }
+
+  @Get(':dead_letter_id')
+  @Operation({
+    summary: 'Get a dead letter',
+    answers: { 200: { description: 'The dead letter', schema: envelopeOf(deadLetterJson) } },
+    problems: ['NOT_FOUND'],
+  })
+  async getDeadLetter(
+    @Param('dead_letter_id', DEAD_LETTER_ID) id: string,
+    @Query({ schema: noQuery }) _query: NoQuery,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<Envelope<DeadLetterJson>> {
+    const letter = await getDeadLetter(this.engine.db, id);
+    if (letter === null) throw notFound('dead letter', id);
+    return success(reply, toDeadLetterJson(letter));
+  }
+
+  @Post(':dead_letter_id/replay')
+  @ApiBody({ required: false })
+  @Operation({
+    summary: 'Run a dead letter again',
+    description: 'Stores a new run and closes the dead letter in one transaction; of two replays at once one wins.',
+    answers: { 202: { description: 'A new run', schema: envelopeOf(replayedJson) } },
+    problems: ['NOT_FOUND', 'CONFLICT', 'UNSUPPORTED_MEDIA_TYPE'],
+  })
+  async replayDeadLetter(
+    @Param('dead_letter_id', DEAD_LETTER_ID) id: string,
+    @Body({ schema: resolveBody }) body: ResolveBody,
+    @Query({ schema: noQuery }) _query: NoQuery,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<Envelope<z.infer<typeof replayedJson>>> {
+    const outcome = await this.engine.dispatcher.replay(id, body?.resolved_by ?? DEFAULT_BY, body?.note ?? null);
+    switch (outcome.type) {
+      case 'replayed': {
+        const data = { run_id: outcome.runId, dead_letter_id: id, retry_of_run_id: outcome.deadLetter.runId };
+        return accepted(reply, data, `/api/v1/runs/${outcome.runId}`);
+      }
+      case 'already_resolved':
+        throw alreadyResolved(outcome.deadLetter);
+      case 'not_found':
+        throw notFound('dead letter', id);
+      default:
+        return assertNever(outcome);
+    }
+  }
+
+  @Post(':dead_letter_id/resolve')
+  @HttpCode(200)
+  @ApiBody({ required: false })
+  @Operation({
+    summary: 'Close a dead letter without running it again',
+    answers: { 200: { description: 'The closed dead letter', schema: envelopeOf(deadLetterJson) } },
+    problems: ['NOT_FOUND', 'CONFLICT', 'UNSUPPORTED_MEDIA_TYPE'],
+  })
+  async resolveDeadLetter(
+    @Param('dead_letter_id', DEAD_LETTER_ID) id: string,
+    @Body({ schema: resolveBody }) body: ResolveBody,
+    @Query({ schema: noQuery }) _query: NoQuery,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<Envelope<DeadLetterJson>> {
+    const { db } = this.engine;
+    const by = body?.resolved_by ?? DEFAULT_BY;
+    const closed = await closeDeadLetter(db, id, { type: 'resolved', by, note: body?.note ?? null });
+    if (closed !== null) return success(reply, toDeadLetterJson(closed));
+    const letter = await getDeadLetter(db, id);
+    throw letter === null ? notFound('dead letter', id) : alreadyResolved(letter);
+  }
+}

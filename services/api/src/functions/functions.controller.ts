@@ -1,0 +1,96 @@
+import { Controller, Get, Inject, Param, Query, Res } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { z } from 'zod';
+import { handlerKey, RUN_KINDS } from '@spine/core';
+import type { RunKind } from '@spine/core';
+import type { Engine, HandlerDescription } from '@spine/execution';
+import { envelopeOf, success } from '../http/envelope.ts';
+import type { Envelope } from '../http/envelope.ts';
+import { notFound } from '../http/problem.ts';
+import { noQuery } from '../http/query-values.ts';
+import type { NoQuery } from '../http/query-values.ts';
+import { Operation } from '../openapi/operation.decorator.ts';
+import { ENGINE } from '../tokens.ts';
+
+export const functionJson = z
+  .object({
+    kind: z.enum(RUN_KINDS),
+    name: z.string(),
+    description: z.string().nullable().describe('Null where only a worker knows the handler.'),
+    tags: z.array(z.string()),
+    params_schema: z.record(z.string(), z.unknown()).nullable().describe('JSON Schema (2020-12) of the params.'),
+    live: z.boolean().describe('Whether a live worker executes it now.'),
+  })
+  .meta({ id: 'Function', description: 'A handler that runs can name.' });
+export type FunctionJson = z.infer<typeof functionJson>;
+
+function described(handler: HandlerDescription, live: ReadonlySet<string>): FunctionJson {
+  return {
+    kind: handler.kind,
+    name: handler.name,
+    description: handler.description,
+    tags: [...handler.tags],
+    params_schema: { ...handler.paramsSchema },
+    live: live.has(handlerKey(handler.kind, handler.name)),
+  };
+}
+
+function isKind(text: string): text is RunKind {
+  return RUN_KINDS.some((kind) => kind === text);
+}
+
+/** A handler this process knows by its key alone, from the rows of live workers. */
+function undescribed(key: string): FunctionJson[] {
+  const at = key.indexOf(':');
+  const kind = key.slice(0, at);
+  if (!isKind(kind)) return [];
+  return [{ kind, name: key.slice(at + 1), description: null, tags: [], params_schema: null, live: true }];
+}
+
+function byKey(a: FunctionJson, b: FunctionJson): number {
+  return handlerKey(a.kind, a.name) < handlerKey(b.kind, b.name) ? -1 : 1;
+}
+
+@ApiTags('functions')
+@Controller('api/v1/functions')
+export class FunctionsController {
+  constructor(@Inject(ENGINE) private readonly engine: Engine) {}
+
+  @Get()
+  @Operation({
+    summary: 'List the handlers that runs can name',
+    answers: { 200: { description: 'All of them', schema: envelopeOf(z.array(functionJson)) } },
+  })
+  async listFunctions(
+    @Query({ schema: noQuery }) _query: NoQuery,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<Envelope<readonly FunctionJson[]>> {
+    return success(reply, await this.#functions());
+  }
+
+  @Get(':kind/:name')
+  @Operation({
+    summary: 'Get a handler',
+    answers: { 200: { description: 'The handler', schema: envelopeOf(functionJson) } },
+    problems: ['NOT_FOUND'],
+  })
+  async getFunction(
+    @Param('kind') kind: string,
+    @Param('name') name: string,
+    @Query({ schema: noQuery }) _query: NoQuery,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<Envelope<FunctionJson>> {
+    const found = (await this.#functions()).find((handler) => handler.kind === kind && handler.name === name);
+    if (found === undefined) throw notFound('handler', `${kind}:${name}`);
+    return success(reply, found);
+  }
+
+  async #functions(): Promise<FunctionJson[]> {
+    const { registry, capacity } = this.engine;
+    const { handlers: live } = await capacity.fresh();
+    const known = new Set(registry.keys());
+    const workersOnly = [...live].filter((key) => !known.has(key)).flatMap(undescribed);
+    return [...registry.describeAll().map((handler) => described(handler, live)), ...workersOnly].sort(byKey);
+  }
+}

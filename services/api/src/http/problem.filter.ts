@@ -1,0 +1,29 @@
+import { Catch } from '@nestjs/common';
+import type { ArgumentsHost, ExceptionFilter } from '@nestjs/common';
+import type { FastifyReply } from 'fastify';
+import type { Logger } from '@spine/observability';
+import { sendProblem } from './send-problem.ts';
+import { toProblem } from './to-problem.ts';
+
+/** The one place where an error becomes an answer: of handlers, of Fastify, of unknown routes. */
+@Catch()
+export class ProblemFilter implements ExceptionFilter {
+  readonly #logger: Logger;
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+  }
+
+  catch(error: unknown, host: ArgumentsHost): void {
+    const reply = host.switchToHttp().getResponse<FastifyReply>();
+    const problem = toProblem(error);
+    if (problem.status >= 500) logFault(this.#logger, reply, problem.cause ?? error);
+    void sendProblem(reply, problem);
+  }
+}
+
+/** A fault with what finds its request again. The query is left out: it may carry what should not be logged. */
+export function logFault(logger: Logger, reply: FastifyReply, error: unknown): void {
+  const { id, method, routeOptions } = reply.request;
+  logger.error({ err: error, request_id: id, method, route: routeOptions.url ?? 'unknown' }, 'request failed');
+}

@@ -1,0 +1,96 @@
+/** The HTTP server under Nest: what holds for every request, whoever routes it. */
+import type { Socket } from 'node:net';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Logger, Metrics } from '@spine/observability';
+import type { Admission } from '../auth/admission.ts';
+import { PROBLEMS } from './problem.ts';
+import { requestIdOf } from './request-id.ts';
+import { setResponseHeaders } from './response-headers.ts';
+import { PROBLEM_MEDIA_TYPE, sendProblem } from './send-problem.ts';
+import { takeStrictJson } from './strict-body.ts';
+import { MAX_BODY_BYTES, toProblem } from './to-problem.ts';
+
+/** Of handlers: see LIMITS.name of the execution package. */
+const MAX_NAME_LENGTH = 200;
+
+export interface ServerOptions {
+  readonly admission: Admission;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+/** Answers a refused request; true when it was refused. */
+function refused(admission: Admission, request: FastifyRequest, reply: FastifyReply): boolean {
+  const refusal = admission(request);
+  if (refusal === null) return false;
+  void sendProblem(reply.headers(refusal.headers), refusal.problem);
+  return true;
+}
+
+/** Text that is not HTTP gets an answer too, before there is a request. */
+function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const body = JSON.stringify({
+    type: 'urn:spine:problem:validation-failed',
+    title: PROBLEMS.VALIDATION_FAILED.title,
+    status: 400,
+    detail: error.code === 'HPE_HEADER_OVERFLOW' ? 'the headers are too large' : 'the request is not HTTP/1.1',
+    code: 'VALIDATION_FAILED',
+    errors: [],
+  });
+  socket.end(
+    `HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: ${PROBLEM_MEDIA_TYPE}\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  );
+}
+
+function observe(fastify: FastifyInstance, logger: Logger, metrics: Metrics): void {
+  const verbose = logger.isLevelEnabled('debug');
+  fastify.addHook('onResponse', (request, reply, done) => {
+    const route = request.routeOptions.url ?? 'unknown';
+    const status = `${Math.floor(reply.statusCode / 100)}xx`;
+    metrics.httpSeconds.labels(request.method, route, status).observe(reply.elapsedTime / 1000);
+    if (verbose) {
+      const { id: request_id, method } = request;
+      logger.debug({ request_id, method, route, status: reply.statusCode, ms: reply.elapsedTime }, 'request');
+    }
+    done();
+  });
+}
+
+/** A Fastify adapter with admission, strict bodies, response headers and metrics in place. */
+export function createServer({ admission, logger, metrics }: ServerOptions): FastifyAdapter {
+  const adapter = new FastifyAdapter({
+    bodyLimit: MAX_BODY_BYTES,
+    genReqId: requestIdOf,
+    requestIdHeader: false,
+    // A handler's name is part of a path.
+    routerOptions: { maxParamLength: MAX_NAME_LENGTH },
+    // Nest's middleware is not used; its hook would run for every request.
+    skipMiddie: true,
+    // While stopping, requests that still arrive on open connections are served: their clients were never told.
+    return503OnClosing: false,
+    requestTimeout: 60_000,
+    clientErrorHandler: answerClientError,
+    // A path the router cannot read runs no hook.
+    frameworkErrors: (error, request, reply) => {
+      setResponseHeaders(reply);
+      if (!refused(admission, request, reply)) void sendProblem(reply, toProblem(error));
+    },
+  });
+  const fastify = adapter.getInstance();
+  takeStrictJson(fastify);
+  fastify.addHook('onRequest', (request, reply, done) => {
+    if (!refused(admission, request, reply)) done();
+  });
+  fastify.addHook('onSend', (_request, reply, payload, done) => {
+    setResponseHeaders(reply);
+    done(null, payload);
+  });
+  observe(fastify, logger, metrics);
+  return adapter;
+}

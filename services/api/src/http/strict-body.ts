@@ -1,0 +1,38 @@
+/**
+ * Bodies: JSON text that can be stored exactly as it was sent, or a problem that names the field.
+ *
+ * Read as bytes, because a decoder would replace what is not UTF-8 without a word.
+ */
+import { isUtf8 } from 'node:buffer';
+import type { FastifyInstance } from 'fastify';
+import { parseStrictJson } from '@spine/core';
+import { HttpProblem, invalid } from './problem.ts';
+
+/** @throws HttpProblem */
+export function parseBody(body: Buffer): unknown {
+  // A client that sets the header and sends nothing means no body.
+  if (body.length === 0) return undefined;
+  if (!isUtf8(body)) {
+    throw invalid([{ field: 'body', code: 'invalid_encoding', message: 'must be UTF-8' }]);
+  }
+  const parsed = parseStrictJson(body.toString('utf8'));
+  if (parsed.isOk()) return parsed.value;
+  throw invalid(parsed.error.map((problem) => ({ ...problem, field: problem.field === '' ? 'body' : problem.field })));
+}
+
+/** Makes JSON the only type of body this server takes. */
+export function takeStrictJson(fastify: FastifyInstance): void {
+  fastify.removeAllContentTypeParsers();
+  fastify.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
+    const encoding = request.headers['content-encoding'];
+    if (encoding !== undefined && encoding !== 'identity') {
+      done(new HttpProblem('UNSUPPORTED_MEDIA_TYPE', 'send the body without Content-Encoding'));
+      return;
+    }
+    try {
+      done(null, parseBody(Buffer.isBuffer(body) ? body : Buffer.from(body)));
+    } catch (error) {
+      done(error instanceof Error ? error : new Error(String(error)));
+    }
+  });
+}

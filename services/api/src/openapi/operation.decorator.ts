@@ -1,0 +1,47 @@
+/** What the OpenAPI document says of an endpoint, in one decorator. */
+import { applyDecorators } from '@nestjs/common';
+import { ApiOperation, ApiResponse } from '@nestjs/swagger';
+import type { z } from 'zod';
+import { PROBLEMS } from '../http/problem.ts';
+import type { ProblemCode } from '../http/problem.ts';
+
+export interface Answer {
+  readonly description: string;
+  readonly schema: z.ZodType;
+}
+
+export interface OperationOptions {
+  readonly summary: string;
+  readonly description?: string;
+  /** By status code. */
+  readonly answers: Readonly<Record<number, Answer>>;
+  /** Beside the ones every endpoint has. */
+  readonly problems?: readonly ProblemCode[];
+  /** True: asks for no key. */
+  readonly open?: boolean;
+}
+
+const PROBLEM_CONTENT = { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } };
+
+function problemAnswers(codes: readonly ProblemCode[]) {
+  const byStatus = Map.groupBy([...new Set(codes)], (code) => PROBLEMS[code].status);
+  return [...byStatus].map(([status, same]) =>
+    ApiResponse({ status, description: same.join(' or '), content: PROBLEM_CONTENT }),
+  );
+}
+
+export function Operation(options: OperationOptions): MethodDecorator {
+  const { summary, description, answers, problems = [], open = false } = options;
+  const always: readonly ProblemCode[] = open ? ['VALIDATION_FAILED'] : ['VALIDATION_FAILED', 'UNAUTHENTICATED', 'FORBIDDEN'];
+  return applyDecorators(
+    ApiOperation({
+      summary,
+      ...(description === undefined ? {} : { description }),
+      ...(open ? { security: [] } : {}),
+    }),
+    ...Object.entries(answers).map(([status, answer]) =>
+      ApiResponse({ status: Number(status), description: answer.description, standardSchema: answer.schema }),
+    ),
+    ...problemAnswers([...always, ...problems, 'INTERNAL', 'UNAVAILABLE']),
+  );
+}

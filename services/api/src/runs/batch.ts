@@ -1,0 +1,58 @@
+/** Many runs in one request: every item has an outcome of its own, and none keeps another from being stored. */
+import { workSpecFromJson, workSpecJson } from '@spine/execution';
+import type { Dispatcher, SubmitOptions } from '@spine/execution';
+import type { HttpProblem } from '../http/problem.ts';
+import { invalid } from '../http/problem.ts';
+import { fieldErrors } from '../http/schema.pipe.ts';
+import { toProblem } from '../http/to-problem.ts';
+import type { BatchItemJson } from './run.schemas.ts';
+import { submitted } from './submit-outcome.ts';
+
+export interface BatchResult {
+  readonly accepted: number;
+  readonly existing: number;
+  readonly refused: number;
+  readonly items: readonly BatchItemJson[];
+}
+
+function refusedItem(index: number, problem: HttpProblem): BatchItemJson {
+  const errors = problem.errors.map((error) => ({ ...error, field: `runs[${index}].${error.field}` }));
+  return { index, outcome: 'refused', code: problem.code, detail: problem.message, errors };
+}
+
+async function submitItem(
+  dispatcher: Dispatcher,
+  item: unknown,
+  index: number,
+  options: SubmitOptions,
+  onFault: (error: unknown) => void,
+): Promise<BatchItemJson> {
+  const parsed = workSpecJson.safeParse(item);
+  if (!parsed.success) return refusedItem(index, invalid(fieldErrors(parsed.error, item, 'spec')));
+  const spec = workSpecFromJson(parsed.data);
+  try {
+    const result = submitted(spec, await dispatcher.submit(spec, options));
+    if (result.type === 'refused') return refusedItem(index, result.problem);
+    const { run_id, status } = result.run;
+    return { index, outcome: result.type, status, run_id, warnings: result.type === 'accepted' ? [...result.warnings] : [] };
+  } catch (error) {
+    const problem = toProblem(error);
+    if (problem.status >= 500) onFault(error);
+    return refusedItem(index, problem);
+  }
+}
+
+/** @param onFault told of items that failed for a reason the client is not told. */
+export async function submitBatch(
+  dispatcher: Dispatcher,
+  items: readonly unknown[],
+  options: SubmitOptions,
+  onFault: (error: unknown) => void,
+): Promise<BatchResult> {
+  const results = await Promise.all(
+    items.map((item, index) => submitItem(dispatcher, item, index, options, onFault)),
+  );
+  const count = (outcome: BatchItemJson['outcome']): number =>
+    results.filter((result) => result.outcome === outcome).length;
+  return { accepted: count('accepted'), existing: count('existing'), refused: count('refused'), items: results };
+}

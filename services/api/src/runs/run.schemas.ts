@@ -1,0 +1,120 @@
+/** Bodies, queries and answers of the run endpoints. */
+import { z } from 'zod';
+import { RUN_KINDS, RUN_STATUSES } from '@spine/core';
+import type { RunFilter } from '@spine/database';
+import { LIMITS } from '@spine/execution';
+import { cursorPaging } from '../http/paging.ts';
+import { flag, instant, listOfValues, once, text } from '../http/query-values.ts';
+
+export const BATCH_LIMIT = 1_000;
+
+export const submitQuery = z.strictObject({
+  allow_unknown: flag
+    .default(false)
+    .describe('Accept a handler that nobody knows yet: the run waits for a worker that does.'),
+});
+export type SubmitQuery = z.infer<typeof submitQuery>;
+
+export const runAcceptedJson = z
+  .object({
+    run_id: z.string(),
+    status: z.enum(RUN_STATUSES),
+    kind: z.enum(RUN_KINDS),
+    name: z.string(),
+    lane: z.string(),
+    created_at: z.iso.datetime(),
+  })
+  .meta({ id: 'RunAccepted', description: 'A run that was stored and will be executed.' });
+export type RunAcceptedJson = z.infer<typeof runAcceptedJson>;
+
+/** Items are looked at one by one, so that a bad one does not stop the others. */
+export const batchBody = z
+  .strictObject({
+    runs: z
+      .array(z.unknown().meta({ $ref: '#/components/schemas/WorkSpec' }))
+      .min(1)
+      .max(BATCH_LIMIT),
+  })
+  .meta({ id: 'RunBatch', description: `1 to ${BATCH_LIMIT} work specs.` });
+export type BatchBody = z.infer<typeof batchBody>;
+
+const fieldErrorJson = z.object({ code: z.string(), message: z.string(), field: z.string() }).meta({ id: 'FieldError' });
+
+export const batchItemJson = z
+  .discriminatedUnion('outcome', [
+    z.object({
+      index: z.int(),
+      outcome: z.enum(['accepted', 'existing']),
+      status: z.enum(RUN_STATUSES),
+      run_id: z.string(),
+      warnings: z.array(z.string()),
+    }),
+    z.object({
+      index: z.int(),
+      outcome: z.literal('refused'),
+      code: z.string().describe('As in a problem document.'),
+      detail: z.string(),
+      errors: z.array(fieldErrorJson),
+    }),
+  ])
+  .meta({ id: 'BatchItem', description: 'What became of one item, by its index in the request.' });
+export type BatchItemJson = z.infer<typeof batchItemJson>;
+
+export const batchResultJson = z
+  .object({ accepted: z.int(), existing: z.int(), refused: z.int(), items: z.array(batchItemJson) })
+  .meta({ id: 'BatchResult' });
+
+export const runListQuery = z.strictObject({
+  kind: once(z.enum(RUN_KINDS)).optional(),
+  status: listOfValues(RUN_STATUSES).optional().describe('One or more, separated by commas or repeated.'),
+  name: text(200).optional().describe('Handler name without its kind.'),
+  lane: once(z.string().regex(LIMITS.lane)).optional(),
+  correlation_id: text(LIMITS.keyLength).optional(),
+  parent_run_id: once(z.uuid()).optional(),
+  tag: text(LIMITS.tagLength).optional(),
+  since: instant.optional().describe('Created at or after.'),
+  until: instant.optional().describe('Created before.'),
+  ...cursorPaging,
+});
+export type RunListQuery = z.infer<typeof runListQuery>;
+
+export function runFilter(query: RunListQuery): RunFilter {
+  const { kind, status, name, lane, correlation_id, parent_run_id, tag, since, until } = query;
+  return {
+    ...(kind === undefined ? {} : { kind }),
+    ...(status === undefined ? {} : { status }),
+    ...(name === undefined ? {} : { name }),
+    ...(lane === undefined ? {} : { lane }),
+    ...(correlation_id === undefined ? {} : { correlationId: correlation_id }),
+    ...(parent_run_id === undefined ? {} : { parentRunId: parent_run_id }),
+    ...(tag === undefined ? {} : { tag }),
+    ...(since === undefined ? {} : { since }),
+    ...(until === undefined ? {} : { until }),
+  };
+}
+
+export const eventListQuery = z.strictObject(cursorPaging);
+export type EventListQuery = z.infer<typeof eventListQuery>;
+
+export const cancelBody = z
+  .strictObject({ reason: z.string().max(1_000).optional().describe('Kept in the run’s history.') })
+  .optional()
+  .meta({ id: 'CancelRequest' });
+export type CancelBody = z.infer<typeof cancelBody>;
+
+/** For endpoints whose body may be left out and holds nothing. */
+export const emptyBody = z.strictObject({}).optional().meta({ id: 'Empty' });
+export type EmptyBody = z.infer<typeof emptyBody>;
+
+export const cancelledJson = z
+  .object({ run_id: z.string(), status: z.literal('cancelled'), previous_status: z.enum(RUN_STATUSES) })
+  .meta({ id: 'RunCancelled' });
+
+export const retriedJson = z
+  .object({
+    run_id: z.string().describe('The new run.'),
+    status: z.enum(RUN_STATUSES),
+    retry_of_run_id: z.string(),
+    created_at: z.iso.datetime(),
+  })
+  .meta({ id: 'RunRetried' });

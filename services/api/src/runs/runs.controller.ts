@@ -1,0 +1,167 @@
+import { Body, Controller, Get, Inject, Param, Post, Query, Res } from '@nestjs/common';
+import { ApiBody, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { isUuid } from '@spine/core';
+import { listRunEvents } from '@spine/database';
+import { runEventJson, runJson, toRunEventJson, toRunJson, workSpecFromJson, workSpecJson } from '@spine/execution';
+import type { Engine, RunEventJson, RunJson, WorkSpecJson } from '@spine/execution';
+import type { Logger } from '@spine/observability';
+import { accepted, envelopeOf, listOf, success } from '../http/envelope.ts';
+import type { Envelope } from '../http/envelope.ts';
+import { IdPipe } from '../http/id.pipe.ts';
+import { encodeCursor, list, positionOf } from '../http/paging.ts';
+import type { ListEnvelope } from '../http/paging.ts';
+import { notFound } from '../http/problem.ts';
+import { logFault } from '../http/problem.filter.ts';
+import { noQuery } from '../http/query-values.ts';
+import type { NoQuery } from '../http/query-values.ts';
+import { BATCH_EXAMPLES, WORK_SPEC_EXAMPLES } from '../openapi/examples.ts';
+import { Operation } from '../openapi/operation.decorator.ts';
+import { ENGINE, LOGGER } from '../tokens.ts';
+import { submitBatch } from './batch.ts';
+import type { BatchResult } from './batch.ts';
+import {
+  batchBody,
+  batchResultJson,
+  eventListQuery,
+  runAcceptedJson,
+  runFilter,
+  runListQuery,
+  submitQuery,
+} from './run.schemas.ts';
+import type { BatchBody, EventListQuery, RunAcceptedJson, RunListQuery, SubmitQuery } from './run.schemas.ts';
+import { submitted } from './submit-outcome.ts';
+
+const RUN_ID = new IdPipe('run');
+
+/** Event ids are counted; beyond this a number is no id of an event. */
+function isEventId(text: string): boolean {
+  return /^\d{1,15}$/.test(text);
+}
+
+@ApiTags('runs')
+@Controller('api/v1/runs')
+export class RunsController {
+  constructor(
+    @Inject(ENGINE) private readonly engine: Engine,
+    @Inject(LOGGER) private readonly logger: Logger,
+  ) {}
+
+  @Post()
+  @ApiBody({ description: 'A work spec.', examples: WORK_SPEC_EXAMPLES })
+  @Operation({
+    summary: 'Submit a run',
+    description:
+      'Answers when the run is stored; it is executed by a worker. With a known idempotency_key the existing run is returned.',
+    answers: {
+      202: { description: 'Stored', schema: envelopeOf(runAcceptedJson) },
+      200: { description: 'The idempotency key is known: the existing run', schema: envelopeOf(runAcceptedJson) },
+    },
+    problems: ['CONFLICT', 'PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'],
+  })
+  async submitRun(
+    @Body({ schema: workSpecJson }) body: WorkSpecJson,
+    @Query({ schema: submitQuery }) query: SubmitQuery,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<Envelope<RunAcceptedJson>> {
+    const spec = workSpecFromJson(body);
+    const result = submitted(
+      spec,
+      await this.engine.dispatcher.submit(spec, { allowUnknown: query.allow_unknown }),
+    );
+    switch (result.type) {
+      case 'accepted':
+        return accepted(reply, result.run, `/api/v1/runs/${result.run.run_id}`, result.warnings);
+      case 'existing':
+        void reply.code(200);
+        return success(reply, result.run, { links: [{ rel: 'self', href: `/api/v1/runs/${result.run.run_id}` }] });
+      case 'refused':
+        throw result.problem;
+    }
+  }
+
+  @Post('batch')
+  @ApiBody({ description: 'Work specs.', examples: BATCH_EXAMPLES })
+  @Operation({
+    summary: 'Submit many runs',
+    description:
+      'Every item has an outcome of its own, in order; a refused item does not stop the others. The body as a whole must be acceptable JSON.',
+    answers: {
+      202: { description: 'Every item was accepted, or exists', schema: envelopeOf(batchResultJson) },
+      207: { description: 'At least one item was refused', schema: envelopeOf(batchResultJson) },
+    },
+    problems: ['PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'],
+  })
+  async submitBatch(
+    @Body({ schema: batchBody }) body: BatchBody,
+    @Query({ schema: submitQuery }) query: SubmitQuery,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<Envelope<BatchResult>> {
+    const options = { allowUnknown: query.allow_unknown };
+    const result = await submitBatch(this.engine.dispatcher, body.runs, options, (error) =>
+      logFault(this.logger, reply, error),
+    );
+    void reply.code(result.refused === 0 ? 202 : 207);
+    return success(reply, result);
+  }
+
+  @Get()
+  @Operation({
+    summary: 'List runs, newest first',
+    answers: { 200: { description: 'One page', schema: listOf(runJson) } },
+  })
+  async listRuns(
+    @Query({ schema: runListQuery }) query: RunListQuery,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<ListEnvelope<RunJson>> {
+    const before = positionOf('runs', query, isUuid);
+    const page = { limit: query.limit, offset: query.offset, ...(before === undefined ? {} : { beforeRunId: before }) };
+    const found = await this.engine.dispatcher.list(runFilter(query), page);
+    const last = found.runs.at(-1);
+    return list(reply, query, {
+      ...found,
+      items: found.runs.map(toRunJson),
+      nextCursor: last === undefined ? null : encodeCursor('runs', last.runId),
+    });
+  }
+
+  @Get(':run_id')
+  @Operation({
+    summary: 'Get a run',
+    answers: { 200: { description: 'The run', schema: envelopeOf(runJson) } },
+    problems: ['NOT_FOUND'],
+  })
+  async getRun(
+    @Param('run_id', RUN_ID) runId: string,
+    @Query({ schema: noQuery }) _query: NoQuery,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<Envelope<RunJson>> {
+    const run = await this.engine.dispatcher.get(runId);
+    if (run === null) throw notFound('run', runId);
+    return success(reply, toRunJson(run));
+  }
+
+  @Get(':run_id/events')
+  @Operation({
+    summary: 'List the events of a run, oldest first',
+    answers: { 200: { description: 'One page', schema: listOf(runEventJson) } },
+    problems: ['NOT_FOUND'],
+  })
+  async listRunEvents(
+    @Param('run_id', RUN_ID) runId: string,
+    @Query({ schema: eventListQuery }) query: EventListQuery,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<ListEnvelope<RunEventJson>> {
+    const after = positionOf('events', query, isEventId);
+    const page = { limit: query.limit, offset: query.offset, ...(after === undefined ? {} : { afterEventId: after }) };
+    const found = await listRunEvents(this.engine.db, runId, page);
+    // A run is stored together with its first event.
+    if (found.total === 0) throw notFound('run', runId);
+    const last = found.events.at(-1);
+    return list(reply, query, {
+      ...found,
+      items: found.events.map(toRunEventJson),
+      nextCursor: last === undefined ? null : encodeCursor('events', last.eventId),
+    });
+  }
+}

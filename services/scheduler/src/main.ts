@@ -1,0 +1,9 @@
+import { loadProcessSettings } from '@spine/config';
+import { runServiceProcess } from '@spine/observability';
+import { startScheduler } from './start-scheduler.ts';
+
+await runServiceProcess({
+  name: 'scheduler',
+  start: () => startScheduler(loadProcessSettings({ role: 'scheduler' })),
+  stopWithinMs: 15_000,
+});

@@ -1,0 +1,46 @@
+import type { Settings } from '@spine/config';
+import { createEngine, createHousekeeping, createReaper, createRelay, HandlerRegistry } from '@spine/execution';
+import { createLogger, Metrics, startHealthServer } from '@spine/observability';
+import type { RunningService } from '@spine/observability';
+
+/** Starts the maintenance services. Any number of schedulers may run: each round works on rows no other one holds. */
+export async function startScheduler(settings: Settings<'scheduler'>): Promise<RunningService> {
+  const logger = createLogger({ service: 'scheduler', level: settings.log.level });
+  for (const warning of settings.warnings) logger.warn(warning);
+  const metrics = new Metrics('scheduler');
+  const engine = await createEngine({
+    databaseUrl: settings.database.url.reveal(),
+    redisUrl: settings.redis.url?.reveal() ?? null,
+    registry: new HandlerRegistry(),
+    logger,
+    metrics,
+    service: 'scheduler',
+    poolSize: Math.min(settings.database.poolSize, 4),
+  });
+  // Fails the start, not the first round, when the database is not there.
+  await engine.capacity.refresh();
+  const options = { ...engine, lanes: settings.worker.lanes };
+  const services = [createRelay(options), createReaper(options), createHousekeeping(options)];
+  for (const service of services) service.start();
+  const health =
+    settings.healthPort === undefined
+      ? null
+      : await startHealthServer({
+          host: settings.api.host,
+          port: settings.healthPort,
+          metrics,
+          ready: async () => {
+            await engine.pool.query('SELECT 1');
+            return true;
+          },
+        });
+  logger.info({ lanes: settings.worker.lanes }, 'scheduler started');
+  return {
+    ready: {},
+    stop: async () => {
+      await Promise.all(services.map((service) => service.stop()));
+      await health?.close();
+      await engine.close();
+    },
+  };
+}

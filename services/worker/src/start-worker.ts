@@ -1,0 +1,52 @@
+import type { Settings } from '@spine/config';
+import { createEngine, HandlerRegistry, registerBuiltinHandlers, Worker } from '@spine/execution';
+import { registerFinraOtc } from '@spine/finra-otc';
+import { createLogger, Metrics, startHealthServer } from '@spine/observability';
+import type { RunningService } from '@spine/observability';
+
+/** Everything this deployment's workers can execute. */
+function createRegistry(dataRoots: readonly string[]): HandlerRegistry {
+  return registerFinraOtc(registerBuiltinHandlers(new HandlerRegistry()), { dataRoots });
+}
+
+/** Starts a worker: hints in, settled runs out. Holds no state of its own; any number may run. */
+export async function startWorker(settings: Settings<'worker'>): Promise<RunningService> {
+  const logger = createLogger({ service: 'worker', level: settings.log.level });
+  for (const warning of settings.warnings) logger.warn(warning);
+  const metrics = new Metrics('worker');
+  const engine = await createEngine({
+    databaseUrl: settings.database.url.reveal(),
+    redisUrl: settings.redis.url?.reveal() ?? null,
+    registry: createRegistry(settings.dataRoots),
+    logger,
+    metrics,
+    service: 'worker',
+    poolSize: settings.database.poolSize,
+  });
+  const worker = new Worker({
+    ...engine,
+    lanes: settings.worker.lanes,
+    slots: settings.worker.concurrency,
+  });
+  await worker.start();
+  const health =
+    settings.healthPort === undefined
+      ? null
+      : await startHealthServer({
+          host: settings.api.host,
+          port: settings.healthPort,
+          metrics,
+          ready: async () => {
+            await engine.pool.query('SELECT 1');
+            return true;
+          },
+        });
+  return {
+    ready: { worker_id: worker.workerId },
+    stop: async () => {
+      await worker.stop(settings.shutdownGraceSeconds * 1000);
+      await health?.close();
+      await engine.close();
+    },
+  };
+}

@@ -1,0 +1,38 @@
+import { startEmbeddedPostgres } from '@spine/database/embedded';
+import { createPool, runMigrations } from '@spine/database';
+import { startRedisServer } from '@spine/testing';
+import { z } from 'zod';
+import { createEngine, HandlerRegistry, taskSpec, Worker } from '@spine/execution';
+import { createLogger, Metrics } from '@spine/observability';
+const pg = await startEmbeddedPostgres({ dataDir: '/tmp/spine-prof/pg' });
+const redis = await startRedisServer();
+await runMigrations({ connectionString: pg.connectionString });
+const admin = createPool({ connectionString: pg.connectionString, role: null, max: 1 });
+await admin.query('TRUNCATE runs, run_events, dead_letters, workers'); await admin.query('VACUUM ANALYZE'); await admin.query('CHECKPOINT');
+const metrics = new Metrics('prof');
+let done = 0; const registry = new HandlerRegistry().registerTask('noop', { description: 'x', params: z.strictObject({}) }, () => { done++; });
+const engine = await createEngine({ databaseUrl: pg.connectionString, redisUrl: redis.url, registry, logger: createLogger({ service: 'prof', level: 'warn' }), metrics, service: 'prof' });
+const slots = Number(process.env.SLOTS ?? 200);
+const N = Number(process.env.N ?? 20000);
+const w0 = new Worker({ ...engine, lanes: ['default'], slots }); await w0.start(); await w0.stop(0);
+await engine.pool.query(`UPDATE workers SET status='active', last_seen_at=now()`); await engine.capacity.refresh();
+import { execSync } from 'node:child_process'; import { readFileSync } from 'node:fs';
+const cpu = () => { const pids = execSync(`ps -e -o pid,ppid`).toString().trim().split('\n').slice(1).map((l) => l.trim().split(/\s+/).map(Number)); const root = pg.pid; let ms = 0; for (const [pid, ppid] of pids as any) if (pid === root || ppid === root) { try { const f = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' '); ms += (Number(f[11]) + Number(f[12])) * 10; } catch {} } const r = readFileSync(`/proc/${redis.pid}/stat`, 'utf8').split(') ')[1]!.split(' '); const c = process.cpuUsage(); return { pg: ms, redis: (Number(r[11]) + Number(r[12])) * 10, node: (c.user + c.system) / 1000 }; };
+let last = cpu();
+const show = async (label: string, from: number) => {
+  const ms = performance.now() - from;
+  const m = await metrics.registry.getMetricsAsJSON();
+  const pick = (n: string) => Object.fromEntries((m.find((x) => x.name === n) as any).values.filter((v: any) => /_(sum|count)$/.test(v.metricName)).map((v: any) => [v.labels.statement + v.metricName.slice(n.length), v.value]));
+  const it = pick('spine_group_commit_items'), se = pick('spine_group_commit_seconds');
+  console.log(label, ms.toFixed(0), 'ms', (N / ms * 1000).toFixed(0), '/s');
+  for (const st of ['insert_runs', 'claim', 'settle']) if (it[st + '_count']) console.log('  ', st, 'flushes', it[st + '_count'], 'avg items', (it[st + '_sum'] / it[st + '_count']).toFixed(0), 'avg ms', (1000 * se[st + '_sum'] / se[st + '_count']).toFixed(2), 'total ms', (1000 * se[st + '_sum']).toFixed(0));
+  const now = cpu(); console.log('   cpu us/run: pg', ((now.pg - last.pg) * 1000 / N).toFixed(1), 'node', ((now.node - last.node) * 1000 / N).toFixed(1), 'redis', ((now.redis - last.redis) * 1000 / N).toFixed(1)); last = cpu();
+};
+let t = performance.now();
+await engine.dispatcher.submitAll(Array.from({ length: N }, () => taskSpec('noop'))); await engine.dispatcher.drain();
+await show('submit', t);
+t = performance.now();
+const w = new Worker({ ...engine, lanes: ['default'], slots }); await w.start();
+while (done < N) await new Promise((r) => setTimeout(r, 2)); for (;;) { const { rows } = await engine.pool.query(`select count(*)::int n from runs where status='completed'`); if (rows[0].n === N) break; await new Promise((r) => setTimeout(r, 10)); }
+await show('drain', t);
+await w.stop(); await engine.close(); await admin.end(); await redis.stop(); await pg.stop();
