@@ -15,12 +15,12 @@ const USAGE = `usage: node scripts/bootstrap.mjs <command> [arguments]
   test     run all tests (arguments go to vitest)
   verify   format check, lint, project references, type check, build, all tests
   bench    run the benchmark
-  build    install what is missing and build
+  build    install what is missing and build what start runs
 `;
 
 const tool = (name) => inRoot('node_modules', '.bin', name);
 
-/** What `npm start` runs; not the tests, so that a half-written test stops nobody from starting. */
+/** What runs, with everything it uses; not the tests, so that a half-written one stops nobody from starting. */
 const RUNNABLE = [
   'libs/cli/tsconfig.lib.json',
   'services/api/tsconfig.lib.json',
@@ -28,8 +28,12 @@ const RUNNABLE = [
   'services/scheduler/tsconfig.lib.json',
 ];
 
-async function start(node, args) {
+async function build(node) {
   await runQuiet('building', node, [tool('tsc'), '-b', ...RUNNABLE]);
+}
+
+async function start(node, args) {
+  await build(node);
   const { child, exitCode } = runSupervised(node, [
     inRoot('libs', 'cli', 'dist', 'main.js'),
     'start',
@@ -39,35 +43,27 @@ async function start(node, args) {
   return exitCode;
 }
 
-async function build(node) {
-  await runQuiet('building', node, [tool('tsc'), '-b']);
-  return 0;
-}
-
-async function ensureRedis(node) {
-  return runShown(node, [inRoot('scripts', 'ensure-redis.mjs')]);
-}
-
 async function test(node, args) {
   await build(node);
-  const redis = await ensureRedis(node);
+  const redis = await runShown(node, [inRoot('scripts', 'ensure-redis.mjs')]);
   if (redis !== 0) return redis;
   return runShown(node, [tool('vitest'), 'run', ...args]);
 }
 
 async function verify(node) {
+  const script = (name) => ['npm', ['run', '--silent', name], { env: { NX_DAEMON: 'false' } }];
   const parts = [
-    ['format check', [tool('prettier'), '--check', '.']],
-    ['lint', [tool('eslint'), '.']],
-    ['project references', [tool('nx'), 'sync:check'], { NX_DAEMON: 'false' }],
-    ['type check', [tool('tsc'), '-b', '--noEmit']],
-    ['build', [tool('tsc'), '-b']],
-    ['Redis for the tests', [inRoot('scripts', 'ensure-redis.mjs')]],
-    ['tests', [tool('vitest'), 'run']],
+    ['format check', ...script('format:check')],
+    ['lint', ...script('lint')],
+    ['project references', ...script('sync:check')],
+    ['type check', ...script('typecheck')],
+    ['build', ...script('build')],
+    ['Redis for the tests', node, [inRoot('scripts', 'ensure-redis.mjs')]],
+    ['tests', node, [tool('vitest'), 'run']],
   ];
-  for (const [name, args, env] of parts) {
+  for (const [name, program, args, options] of parts) {
     process.stderr.write(`\n── ${name}\n`);
-    const code = await runShown(node, args, { env });
+    const code = await runShown(program, args, options);
     if (code !== 0) throw new Failure(`\nverify failed in: ${name} (exit code ${code})`, code);
   }
   process.stderr.write(`\n✓ verify: ${parts.map(([name]) => name).join(', ')}\n`);
@@ -79,7 +75,12 @@ async function bench(node, args) {
   return runShown(node, ['--conditions=@spine/source', inRoot('test', 'bench', 'main.ts'), ...args]);
 }
 
-const COMMANDS = { start, test, verify, bench, build };
+async function buildOnly(node) {
+  await build(node);
+  return 0;
+}
+
+const COMMANDS = { start, test, verify, bench, build: buildOnly };
 
 async function main([command, ...args]) {
   if (!Object.hasOwn(COMMANDS, command ?? '')) {

@@ -42,7 +42,9 @@ try {
   const { rows } = await admin.query<{ durable: string }>(
     `SELECT current_setting('fsync') || '/' || current_setting('synchronous_commit') AS durable`,
   );
-  say(`jobs ${jobs}, concurrency ${concurrency}, repetitions ${repetitions}, fsync/synchronous_commit ${rows[0]?.durable}`);
+  say(
+    `jobs ${jobs}, concurrency ${concurrency}, repetitions ${repetitions}, fsync/synchronous_commit ${rows[0]?.durable}`,
+  );
   const environment = (prefix: string): BenchEnvironment => ({
     databaseUrl: postgres.connectionString,
     redisUrl: redis.url,
@@ -63,7 +65,9 @@ try {
     raw.push(rawRound);
     spine.push(spineRound);
     for (const phase of ['submit', 'drain', 'endToEnd'] as const) {
-      say(`round ${round} ${phase.padEnd(9)} raw ${rate(rawRound[phase]).padStart(10)}  spine ${rate(spineRound[phase]).padStart(10)}  ${(spineRound[phase] / rawRound[phase]).toFixed(2)}x`);
+      say(
+        `round ${round} ${phase.padEnd(9)} raw ${rate(rawRound[phase]).padStart(10)}  spine ${rate(spineRound[phase]).padStart(10)}  ${(spineRound[phase] / rawRound[phase]).toFixed(2)}x`,
+      );
     }
   }
   const rawIdle: IdleLatency = await measureRawIdle(environment('rawidle'), samples);
@@ -74,10 +78,14 @@ try {
     const ratios = spine.map((one, index) => one[phase] / (raw[index]?.[phase] ?? Number.NaN));
     const rawMedian = median(raw.map((one) => one[phase]));
     const spineMedian = median(spine.map((one) => one[phase]));
-    say(`${phase.padEnd(9)} raw ${rate(rawMedian).padStart(10)}  spine ${rate(spineMedian).padStart(10)}  paired ratio ${median(ratios).toFixed(2)}x`);
+    say(
+      `${phase.padEnd(9)} raw ${rate(rawMedian).padStart(10)}  spine ${rate(spineMedian).padStart(10)}  paired ratio ${median(ratios).toFixed(2)}x`,
+    );
   }
   for (const at of ['p50', 'p99'] as const) {
-    say(`idle ${at}  raw ${rawIdle[at].toFixed(2)} ms  spine ${spineIdle[at].toFixed(2)} ms  ${(spineIdle[at] / rawIdle[at]).toFixed(2)}x`);
+    say(
+      `idle ${at}  raw ${rawIdle[at].toFixed(2)} ms  spine ${spineIdle[at].toFixed(2)} ms  ${(spineIdle[at] / rawIdle[at]).toFixed(2)}x`,
+    );
   }
   await admin.end();
 } finally {

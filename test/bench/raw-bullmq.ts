@@ -29,13 +29,22 @@ async function completed(worker: Worker, jobs: number): Promise<void> {
   worker.removeAllListeners('completed');
 }
 
-export async function measureRaw(environment: BenchEnvironment, jobs: number, concurrency: number): Promise<Phases> {
+export async function measureRaw(
+  environment: BenchEnvironment,
+  jobs: number,
+  concurrency: number,
+): Promise<Phases> {
   const connection = connect(environment.redisUrl);
   const workerConnection = connect(environment.redisUrl);
   const { prefix } = environment;
   const queue = new Queue('raw', { connection, prefix });
   const open = (): Worker =>
-    new Worker('raw', () => Promise.resolve(undefined), { connection: workerConnection, prefix, concurrency, autorun: false });
+    new Worker('raw', () => Promise.resolve(undefined), {
+      connection: workerConnection,
+      prefix,
+      concurrency,
+      autorun: false,
+    });
   try {
     await queue.waitUntilReady();
     let from = performance.now();

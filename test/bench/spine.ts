@@ -7,7 +7,6 @@ import { assertAllCompleted } from './verify.ts';
 import type { BenchEnvironment, IdleLatency, Phases } from './model.ts';
 import { percentiles } from './statistics.ts';
 
-
 /** Counts handler calls, so that nothing has to ask Postgres while it is measured. */
 class Countdown {
   #left = 0;
@@ -48,7 +47,15 @@ async function open(environment: BenchEnvironment, concurrency: number): Promise
   const metrics = new Metrics('bench');
   const logger = createLogger({ service: 'bench', level: 'warn' });
   const { databaseUrl, redisUrl, prefix } = environment;
-  const engine = await createEngine({ databaseUrl, redisUrl, registry, logger, metrics, service: 'bench', queuePrefix: prefix });
+  const engine = await createEngine({
+    databaseUrl,
+    redisUrl,
+    registry,
+    logger,
+    metrics,
+    service: 'bench',
+    queuePrefix: prefix,
+  });
   await engine.queue.check();
   return {
     engine,
@@ -76,7 +83,11 @@ async function allSettled(bench: Bench): Promise<void> {
 }
 
 /** Submit alone, then drain alone, then both at once. Rates in jobs per second. */
-export async function measureSpine(environment: BenchEnvironment, jobs: number, concurrency: number): Promise<Phases> {
+export async function measureSpine(
+  environment: BenchEnvironment,
+  jobs: number,
+  concurrency: number,
+): Promise<Phases> {
   const bench = await open(environment, concurrency);
   const { engine } = bench;
   const specs = Array.from({ length: jobs }, () => taskSpec('noop'));

@@ -2,7 +2,12 @@ import type { Engine } from '@spine/execution';
 
 /** Counts rows after a measured phase: without this a benchmark measures nothing. */
 export async function assertAllCompleted(engine: Engine, runs: number): Promise<void> {
-  const { rows } = await engine.pool.query<{ status: string; runs: number; events: number; terminal: number }>(`
+  const { rows } = await engine.pool.query<{
+    status: string;
+    runs: number;
+    events: number;
+    terminal: number;
+  }>(`
     SELECT r.status, count(DISTINCT r.id)::int AS runs, count(e.event_id)::int AS events,
       count(*) FILTER (WHERE e.terminal)::int AS terminal
     FROM runs r JOIN run_events e ON e.run_id = r.id GROUP BY r.status`);

@@ -28,10 +28,16 @@ export class Metrics {
 
     this.submitted = counter('spine_runs_submitted_total', 'Runs accepted, by kind.', ['kind']);
     this.claimed = counter('spine_runs_claimed_total', 'Attempts started by this worker.', []);
-    this.settled = counter('spine_runs_settled_total', 'Attempts settled by this worker, by outcome.', ['outcome']);
-    this.fenced = counter('spine_fenced_writes_total', 'Writes refused because the epoch was not current.', ['operation']);
+    this.settled = counter('spine_runs_settled_total', 'Attempts settled by this worker, by outcome.', [
+      'outcome',
+    ]);
+    this.fenced = counter('spine_fenced_writes_total', 'Writes refused because the epoch was not current.', [
+      'operation',
+    ]);
     this.reaped = counter('spine_runs_reaped_total', 'Runs taken from a worker by the reaper.', ['reason']);
-    this.hints = counter('spine_hints_total', 'Hints published, failed, relayed, delivered, given back.', ['event']);
+    this.hints = counter('spine_hints_total', 'Hints published, failed, relayed, delivered, given back.', [
+      'event',
+    ]);
     this.commitItems = histogram(
       'spine_group_commit_items',
       'Items written by one statement.',

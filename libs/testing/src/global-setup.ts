@@ -14,9 +14,9 @@ import { fileURLToPath } from 'node:url';
 import { runMigrations } from '@spine/database';
 import { startEmbeddedPostgres } from '@spine/database/embedded';
 import type { TestProject } from 'vitest/node';
-import { createTemplate, dropDatabases } from './postgres/databases.ts';
+import { checkPostgres, createTemplate, dropDatabases } from './postgres/databases.ts';
 import type { TestServers } from './provided.ts';
-import { releaseDatabases } from './redis/databases.ts';
+import { checkRedis, releaseDatabases } from './redis/databases.ts';
 import { startRedisServer } from './redis/server.ts';
 import {
   postgresDirectory,
@@ -49,8 +49,10 @@ async function startServers(undos: Undo[]): Promise<TestServers> {
 
   const runId = randomBytes(4).toString('hex');
   const redis = await provideRedis(undos);
+  await checkRedis(redis);
   undos.push(() => releaseDatabases(redis, runId));
   const postgres = await providePostgres(undos);
+  await checkPostgres(postgres);
   undos.push(() => dropDatabases(postgres, runId));
   const template = await createTemplate(postgres, runId, (connectionString) =>
     runMigrations({ connectionString }),
@@ -110,5 +112,5 @@ async function undo(undos: Undo[], errors: unknown[]): Promise<void> {
   }
   if (errors.length === 1) throw errors[0];
   if (errors.length > 1)
-    throw new AggregateError(errors, 'the test servers could not be started or ended cleanly');
+    throw new AggregateError(errors, `the test servers: ${errors.map(String).join('; ')}`);
 }

@@ -1,5 +1,11 @@
 import type { Settings } from '@spine/config';
-import { createEngine, createHousekeeping, createReaper, createRelay, HandlerRegistry } from '@spine/execution';
+import {
+  createEngine,
+  createHousekeeping,
+  createReaper,
+  createRelay,
+  HandlerRegistry,
+} from '@spine/execution';
 import { createLogger, Metrics, startHealthServer } from '@spine/observability';
 import type { RunningService } from '@spine/observability';
 

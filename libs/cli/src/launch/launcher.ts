@@ -237,8 +237,8 @@ export class Launcher {
       );
       if (note !== undefined) say(note);
       try {
-        const ready = await this.#startChild('api', 'api', env({ SPINE_PORT: String(port) }));
-        return ready.url ?? visitUrl(host, port);
+        await this.#startChild('api', 'api', env({ SPINE_PORT: String(port) }));
+        return visitUrl(host, port);
       } catch (error) {
         const taken =
           error instanceof ChildStartError && error.lines.some((line) => line.includes('EADDRINUSE'));
@@ -310,10 +310,13 @@ export class Launcher {
     }
   }
 
+  /** A weekly file below the data roots, for the curl line: a user's own before the sample that comes with Spine. */
   #finraExample(): string | undefined {
     for (const root of this.#options.settings.dataRoots) {
       if (!existsSync(root)) continue;
-      const file = readdirSync(root).find((name) => /otc.*\.(csv|txt|psv|dat)$/i.test(name));
+      const file = readdirSync(root)
+        .sort()
+        .find((name) => /^finra_otc_weekly_\w+_\d{8}\.csv$/i.test(name) && !name.includes('broken'));
       if (file !== undefined) return join(root, file);
     }
     return undefined;

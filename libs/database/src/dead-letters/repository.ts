@@ -111,7 +111,12 @@ export async function getDeadLetter(db: Db | DbTransaction, id: string): Promise
 
 export type Resolution =
   | { readonly type: 'resolved'; readonly by: string; readonly note: string | null }
-  | { readonly type: 'replayed'; readonly by: string; readonly note: string | null; readonly replayRunId: string };
+  | {
+      readonly type: 'replayed';
+      readonly by: string;
+      readonly note: string | null;
+      readonly replayRunId: string;
+    };
 
 /**
  * Closes a pending dead letter. Answers null when there is no such dead letter or it is closed already: of two

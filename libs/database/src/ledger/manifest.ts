@@ -35,7 +35,12 @@ export async function advanceManifest(db: Db | DbTransaction, row: NewManifestRo
   };
   await db
     .insertInto('manifest')
-    .values({ domain: row.domain, partition_key: partitionKeyText(row.partitionKey), stage: row.stage, ...values })
+    .values({
+      domain: row.domain,
+      partition_key: partitionKeyText(row.partitionKey),
+      stage: row.stage,
+      ...values,
+    })
     .onConflict((conflict) =>
       conflict
         .columns(['domain', 'partition_key', 'stage'])

@@ -48,7 +48,9 @@ function pendingOf(plan: MigrationPlan): readonly MigrationFile[] {
         `migration ${plan.name} was changed after it was applied; restore it and write a new migration instead`,
       );
     case 'unknown':
-      throw new ConfigError(`the database has migration ${plan.name}, which this version does not know; deploy a newer one`);
+      throw new ConfigError(
+        `the database has migration ${plan.name}, which this version does not know; deploy a newer one`,
+      );
     default:
       return assertNever(plan);
   }

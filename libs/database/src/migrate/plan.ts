@@ -14,7 +14,10 @@ export type MigrationPlan =
   | { readonly type: 'unknown'; readonly name: string };
 
 /** Compares what a database has applied with the files at hand. */
-export function planMigrations(files: readonly MigrationFile[], applied: readonly AppliedMigration[]): MigrationPlan {
+export function planMigrations(
+  files: readonly MigrationFile[],
+  applied: readonly AppliedMigration[],
+): MigrationPlan {
   const byVersion = new Map(files.map((file) => [file.version, file]));
   for (const row of applied) {
     const file = byVersion.get(row.version);

@@ -146,7 +146,11 @@ export async function claimOverdueRuns(
  * Runs this worker holds in the database. After an ambiguous claim this shows what the lost answer said: the lease
  * owner is a fresh id for every worker process, so a row that names it was claimed by this process.
  */
-export async function runsHeldBy(db: Queryable, runIds: readonly string[], workerId: string): Promise<ClaimedRun[]> {
+export async function runsHeldBy(
+  db: Queryable,
+  runIds: readonly string[],
+  workerId: string,
+): Promise<ClaimedRun[]> {
   const { rows } = await db.query<ClaimedRow>({
     name: 'spine_held_by',
     text: `SELECT ${RETURNED} FROM runs r

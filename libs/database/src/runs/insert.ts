@@ -43,7 +43,12 @@ export interface NewRun {
 }
 
 export type InsertOutcome =
-  | { readonly type: 'inserted'; readonly runId: string; readonly status: RunStatus; readonly createdAt: Date }
+  | {
+      readonly type: 'inserted';
+      readonly runId: string;
+      readonly status: RunStatus;
+      readonly createdAt: Date;
+    }
   /** The key (or, after an ambiguous commit, the id) was there already. */
   | { readonly type: 'existing'; readonly run: RunRecord }
   /** The parent is not running at the given epoch any more. */
@@ -58,6 +63,11 @@ export interface InsertInfo {
 
 /** How long a hint may take before the relay sends another. */
 export const HINT_GRACE = "interval '15 seconds'";
+
+/** Runs due later than this get no hint at submit: it would only occupy the queue's memory. The relay sends it in time. */
+export const HINT_HORIZON_MS = 3_600_000;
+
+const HINT_HORIZON = `interval '${HINT_HORIZON_MS} milliseconds'`;
 
 interface Variant {
   readonly conflicts: boolean;
@@ -99,7 +109,9 @@ function insertSql({ conflicts, fenced }: Variant): string {
     i.params::jsonb, i.metadata::jsonb, i.tags::text[], i.idempotency_key, i.spec_hash,
     i.correlation_id, i.parent_run_id, i.retry_of_run_id, i.trigger_source, i.max_attempts, i.retry_delay_ms,
     i.timeout_ms, i.dead_letter, COALESCE(i.run_after, now()),
-    GREATEST(i.run_after, now()) + CASE WHEN $${INPUT.length + 1}::boolean THEN ${HINT_GRACE} ELSE interval '0' END
+    GREATEST(i.run_after, now()) + CASE
+      WHEN $${INPUT.length + 1}::boolean AND COALESCE(i.run_after <= now() + ${HINT_HORIZON}, true) THEN ${HINT_GRACE}
+      ELSE interval '0' END
   FROM i${
     fenced
       ? `
@@ -182,7 +194,8 @@ export async function insertRuns(
       return { type: 'inserted', runId: row.id, status: row.status, createdAt: row.created_at };
     }
     const found =
-      existing.byId.get(run.runId) ?? (run.idempotencyKey === null ? undefined : existing.byKey.get(run.idempotencyKey));
+      existing.byId.get(run.runId) ??
+      (run.idempotencyKey === null ? undefined : existing.byKey.get(run.idempotencyKey));
     return found === undefined ? { type: 'fenced' } : { type: 'existing', run: found };
   });
 }
@@ -209,7 +222,9 @@ SELECT ${RUN_COLUMNS.join(', ')} FROM runs WHERE idempotency_key = ANY($2::text[
   return {
     byId: new Map(records.map((record) => [record.runId, record])),
     byKey: new Map(
-      records.flatMap((record) => (record.idempotencyKey === null ? [] : [[record.idempotencyKey, record] as const])),
+      records.flatMap((record) =>
+        record.idempotencyKey === null ? [] : [[record.idempotencyKey, record] as const],
+      ),
     ),
   };
 }

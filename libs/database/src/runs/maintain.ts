@@ -76,7 +76,7 @@ export async function reapRuns(db: Queryable, limit = 500): Promise<ReapedRun[]>
 }
 
 /**
- * The pause between two hints of one run doubles from 15 s to 4 min: under a long backlog every further hint of a
+ * The pause between two hints of one run doubles from 15 s to 60 s: under a long backlog every further hint of a
  * run that is queued anyway would only make the backlog longer.
  */
 export const RELAY_SQL = `WITH x AS (
@@ -84,7 +84,7 @@ export const RELAY_SQL = `WITH x AS (
   ORDER BY dispatch_after LIMIT $1 FOR UPDATE SKIP LOCKED
 )
 UPDATE runs r SET status = 'queued', dispatch_no = r.dispatch_no + 1,
-  dispatch_after = now() + ${HINT_GRACE} * power(2, LEAST(r.dispatch_no, 4))
+  dispatch_after = now() + ${HINT_GRACE} * power(2, LEAST(r.dispatch_no, 2))
 FROM x WHERE r.id = x.id AND r.status IN ('pending', 'queued')
 RETURNING r.id, r.kind, r.name, r.lane, r.priority`;
 
@@ -98,7 +98,13 @@ export interface DueRun {
 
 /** Takes waiting runs that are due for a hint, and marks when the next would be due. */
 export async function takeDueForHint(db: Queryable, limit = 500): Promise<DueRun[]> {
-  const { rows } = await db.query<{ id: string; kind: RunKind; name: string; lane: string; priority: number }>({
+  const { rows } = await db.query<{
+    id: string;
+    kind: RunKind;
+    name: string;
+    lane: string;
+    priority: number;
+  }>({
     name: 'spine_relay',
     text: RELAY_SQL,
     values: [limit],

@@ -4,12 +4,12 @@
  * 1. Accepted only while the run is `running` at the settler's epoch. A guard on status alone accepts a stale
  *    attempt's outcome; a guard on the id alone leaves terminal states.
  * 2. One item that is refused never fails its neighbours: the statement answers with the refused ids.
- * 3. `finished_epoch` remembers who settled, so that a repeat after an ambiguous commit recognises itself.
+ * 3. A run that goes back to the queue is due for a hint when it is available; the relay sends it.
+ * 4. `finished_epoch` remembers who settled, so that a repeat after an ambiguous commit recognises itself.
  */
 import { assertNever } from '@spine/core';
 import { plainArray, textArray } from '../sql/arrays.ts';
 import type { Queryable } from '../sql/pool.ts';
-import { HINT_GRACE } from './insert.ts';
 import type { StoredError } from './record.ts';
 
 /** How an attempt ended; each variant has only its own fields. */
@@ -48,7 +48,14 @@ interface Encoded {
 function encode(settlement: Settlement): Encoded {
   switch (settlement.type) {
     case 'completed':
-      return { status: 'completed', delayMs: null, result: settlement.result, error: null, eventType: 'completed', eventData: null };
+      return {
+        status: 'completed',
+        delayMs: null,
+        result: settlement.result,
+        error: null,
+        eventType: 'completed',
+        eventData: null,
+      };
     case 'retry': {
       const error = JSON.stringify(settlement.error);
       return {
@@ -97,7 +104,7 @@ export const SETTLE_SQL = `WITH i AS (
     result = i.result::jsonb, error = i.error::jsonb,
     lease_owner = NULL, lease_expires_at = NULL, deadline_at = NULL,
     available_at = CASE WHEN i.delay_ms IS NULL THEN r.available_at ELSE now() + i.delay_ms * interval '1 millisecond' END,
-    dispatch_after = now() + i.delay_ms * interval '1 millisecond' + ${HINT_GRACE},
+    dispatch_after = now() + i.delay_ms * interval '1 millisecond',
     completed_at = CASE WHEN i.delay_ms IS NULL THEN now() END
   FROM i WHERE r.id = i.id AND r.epoch = i.epoch AND r.status || '' = 'running'
   RETURNING r.id, i.epoch, r.status, i.delay_ms, i.event_type, i.event_data, r.kind, r.name, r.lane, r.params, r.error,

@@ -43,5 +43,7 @@ export function classifySqlFault(error: unknown): SqlFault {
 export function isUniqueViolation(error: unknown, constraint?: string): boolean {
   if (codeOf(error) !== '23505') return false;
   if (constraint === undefined) return true;
-  return typeof error === 'object' && error !== null && 'constraint' in error && error.constraint === constraint;
+  return (
+    typeof error === 'object' && error !== null && 'constraint' in error && error.constraint === constraint
+  );
 }

@@ -20,7 +20,7 @@ export interface GroupCommitOptions<I, O> {
   readonly flush: (items: readonly I[], info: FlushInfo) => Promise<readonly O[]>;
   /** Items of one statement at the most. Default 500. */
   readonly maxItems?: number;
-  /** How often a broken connection or a deadlock is tried again. Default 5, with 50 ms doubling between. */
+  /** How often a broken connection or a deadlock is tried again. Default 5, with 50 ms doubling to 2 s between. */
   readonly retries?: number;
   /** Told the size of every committed batch. */
   readonly onFlush?: (size: number, elapsedMs: number) => void;
@@ -101,7 +101,7 @@ export class GroupCommit<I, O> {
         const fault = classifySqlFault(error);
         if (fault === 'connection') ambiguous = true;
         if ((fault === 'connection' || fault === 'conflict') && tried < this.#retries) {
-          await sleep(50 * 2 ** tried);
+          await sleep(Math.min(50 * 2 ** tried, 2_000));
           continue;
         }
         if (fault === 'data' && batch.length > 1) {

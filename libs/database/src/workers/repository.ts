@@ -80,4 +80,3 @@ export async function liveCapacity(db: Queryable): Promise<LiveCapacity> {
   }
   return { lanes, handlers };
 }
-

@@ -5,7 +5,15 @@
  * 2. Expected outcomes are returned (`SubmitOutcome`), faults are thrown.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { assertNever, findJsonProblems, handlerKey, InvariantError, isRetryable, isTerminal, NotFoundError } from '@spine/core';
+import {
+  assertNever,
+  findJsonProblems,
+  handlerKey,
+  InvariantError,
+  isRetryable,
+  isTerminal,
+  NotFoundError,
+} from '@spine/core';
 import type { RunStatus } from '@spine/core';
 import {
   asQueryable,
@@ -111,7 +119,10 @@ export class Dispatcher {
     spec: WorkSpec,
     wait: WaitOptions = {},
     options: SubmitOptions = {},
-  ): Promise<{ readonly type: 'run'; readonly run: RunRecord } | Exclude<SubmitOutcome, { type: 'accepted' | 'existing' }>> {
+  ): Promise<
+    | { readonly type: 'run'; readonly run: RunRecord }
+    | Exclude<SubmitOutcome, { type: 'accepted' | 'existing' }>
+  > {
     const outcome = await this.submit(spec, options);
     switch (outcome.type) {
       case 'accepted':
@@ -139,7 +150,11 @@ export class Dispatcher {
       if (run === null) throw new NotFoundError(`run ${runId} does not exist`);
       const left = until - performance.now();
       if (isTerminal(run.status) || left <= 0) return run;
-      await sleep(Math.min(pause, left), undefined, options.signal === undefined ? {} : { signal: options.signal });
+      await sleep(
+        Math.min(pause, left),
+        undefined,
+        options.signal === undefined ? {} : { signal: options.signal },
+      );
     }
   }
 
@@ -160,16 +175,23 @@ export class Dispatcher {
     const run = await this.get(runId);
     if (run === null) return { type: 'not_found' };
     if (!isRetryable(run.status)) return { type: 'not_retryable', status: run.status };
-    const next = newRun(
-      { ...specOfRun(run), triggerSource: 'retry' },
-      { retryOfRunId: run.runId },
-    );
+    const next = newRun({ ...specOfRun(run), triggerSource: 'retry' }, { retryOfRunId: run.runId });
     const inserted = await this.#inserts.submit(next);
     switch (inserted.type) {
       case 'inserted':
-        return { type: 'retried', runId: inserted.runId, status: inserted.status, createdAt: inserted.createdAt };
+        return {
+          type: 'retried',
+          runId: inserted.runId,
+          status: inserted.status,
+          createdAt: inserted.createdAt,
+        };
       case 'existing':
-        return { type: 'retried', runId: inserted.run.runId, status: inserted.run.status, createdAt: inserted.run.createdAt };
+        return {
+          type: 'retried',
+          runId: inserted.run.runId,
+          status: inserted.run.status,
+          createdAt: inserted.run.createdAt,
+        };
       case 'fenced':
         throw new InvariantError(`the retry of run ${runId} has no fence and was refused by one`);
       default:
@@ -186,8 +208,14 @@ export class Dispatcher {
     if (original === null) return { type: 'not_found' };
     const run = newRun({ ...specOfRun(original), triggerSource: 'replay' }, { retryOfRunId: letter.runId });
     const closed = await db.transaction().execute(async (trx) => {
-      const done = await closeDeadLetter(trx, deadLetterId, { type: 'replayed', by, note, replayRunId: run.runId });
-      if (done !== null) await insertRuns(asQueryable(trx), [run], { ambiguous: false, hinted: publisher.available });
+      const done = await closeDeadLetter(trx, deadLetterId, {
+        type: 'replayed',
+        by,
+        note,
+        replayRunId: run.runId,
+      });
+      if (done !== null)
+        await insertRuns(asQueryable(trx), [run], { ambiguous: false, hinted: publisher.available });
       return done;
     });
     if (closed === null) {
@@ -206,12 +234,17 @@ export class Dispatcher {
 
   async #insert(runs: readonly NewRun[], ambiguous: boolean): Promise<readonly InsertOutcome[]> {
     const { pool, publisher, metrics } = this.#options;
-    const outcomes = await insertRuns(pool, runs, { ambiguous, hinted: publisher.available });
+    const hinted = publisher.available;
+    const outcomes = await insertRuns(pool, runs, { ambiguous, hinted });
     const inserted = runs.filter((_, index) => outcomes[index]?.type === 'inserted');
     for (const run of inserted) metrics.submitted.inc({ kind: run.kind });
     const now = Date.now();
     publisher.announce(
-      inserted.map((run) => ({ ...run, delayMs: run.runAfter === null ? 0 : Math.max(0, run.runAfter.getTime() - now) })),
+      inserted.map((run) => ({
+        ...run,
+        delayMs: run.runAfter === null ? 0 : Math.max(0, run.runAfter.getTime() - now),
+      })),
+      !hinted,
     );
     return outcomes;
   }
@@ -219,13 +252,25 @@ export class Dispatcher {
   #outcome(run: NewRun, inserted: InsertOutcome, warnings: readonly string[]): SubmitOutcome {
     switch (inserted.type) {
       case 'inserted':
-        return { type: 'accepted', runId: inserted.runId, status: inserted.status, createdAt: inserted.createdAt, warnings };
+        return {
+          type: 'accepted',
+          runId: inserted.runId,
+          status: inserted.status,
+          createdAt: inserted.createdAt,
+          warnings,
+        };
       case 'fenced':
         return { type: 'fenced' };
       case 'existing':
         // The same id is this very submission, whose first commit went unanswered.
         if (inserted.run.runId === run.runId) {
-          return { type: 'accepted', runId: run.runId, status: inserted.run.status, createdAt: inserted.run.createdAt, warnings };
+          return {
+            type: 'accepted',
+            runId: run.runId,
+            status: inserted.run.status,
+            createdAt: inserted.run.createdAt,
+            warnings,
+          };
         }
         return inserted.run.specHash === run.specHash
           ? { type: 'existing', run: inserted.run }
@@ -238,8 +283,14 @@ export class Dispatcher {
   /** Values no store takes, then the handler's own schema where this process knows it. */
   #checkParams(spec: WorkSpec): readonly SpecIssue[] {
     const problems = [
-      ...findJsonProblems(spec.params ?? {}).map((problem) => ({ ...problem, field: under('params', problem.field) })),
-      ...findJsonProblems(spec.metadata ?? {}).map((problem) => ({ ...problem, field: under('metadata', problem.field) })),
+      ...findJsonProblems(spec.params ?? {}).map((problem) => ({
+        ...problem,
+        field: under('params', problem.field),
+      })),
+      ...findJsonProblems(spec.metadata ?? {}).map((problem) => ({
+        ...problem,
+        field: under('metadata', problem.field),
+      })),
     ];
     if (problems.length > 0) return problems;
     const handler = this.#options.registry.get(spec.kind, spec.name);

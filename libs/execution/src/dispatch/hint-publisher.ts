@@ -4,10 +4,10 @@
  * 1. Nobody waits for the queue: a submit is answered when Postgres has committed.
  * 2. A dead queue is found out once, not by every submit: a circuit breaker opens, hints are dropped at once, and
  *    `available` tells submitters to mark their runs due for the workers' own poll.
- * 3. Runs whose hint failed are made due for that poll too.
+ * 3. Runs whose hint failed are made due for that poll too; those stored as due need no second write.
  */
 import CircuitBreaker from 'opossum';
-import { markUnhinted } from '@spine/database';
+import { HINT_HORIZON_MS, markUnhinted } from '@spine/database';
 import type { Queryable } from '@spine/database';
 import type { Logger, Metrics } from '@spine/observability';
 import { toHints } from '../queue/chunk.ts';
@@ -22,9 +22,6 @@ export interface HintPublisherOptions {
   readonly logger: Logger;
   readonly metrics: Metrics;
 }
-
-/** Beyond this a delayed hint would only occupy the queue's memory; the relay sends one when the run is due. */
-const MAX_DELAYED_HINT_MS = 3_600_000;
 
 const PUBLISH_TIMEOUT_MS = 2_000;
 const RETRY_AFTER_MS = 2_000;
@@ -44,7 +41,9 @@ export class HintPublisher {
       volumeThreshold: 2,
       rollingCountTimeout: 5_000,
     });
-    this.#breaker.on('open', () => options.logger.warn('the queue is not reachable; workers poll Postgres meanwhile'));
+    this.#breaker.on('open', () =>
+      options.logger.warn('the queue is not reachable; workers poll Postgres meanwhile'),
+    );
     this.#breaker.on('close', () => options.logger.info('the queue is reachable again'));
   }
 
@@ -53,13 +52,16 @@ export class HintPublisher {
     return !this.#breaker.opened;
   }
 
-  /** Sends hints for the runs of one flush and returns at once. */
-  announce(runs: readonly HintableRun[]): void {
-    const due = runs.filter((run) => run.delayMs <= MAX_DELAYED_HINT_MS);
+  /**
+   * Sends hints for the runs of one flush and returns at once.
+   * @param storedAsDue the rows say already that no hint is on its way.
+   */
+  announce(runs: readonly HintableRun[], storedAsDue = false): void {
+    const due = runs.filter((run) => run.delayMs <= HINT_HORIZON_MS);
     if (due.length === 0) return;
     const { lanes } = this.#options.capacity.current();
     const hints = toHints(due, (lane) => lanes.get(lane));
-    const sending = this.#send(hints, due).finally(() => this.#sending.delete(sending));
+    const sending = this.#send(hints, storedAsDue ? [] : due).finally(() => this.#sending.delete(sending));
     this.#sending.add(sending);
   }
 
@@ -74,7 +76,7 @@ export class HintPublisher {
     this.#breaker.shutdown();
   }
 
-  async #send(hints: readonly Hint[], runs: readonly HintableRun[]): Promise<void> {
+  async #send(hints: readonly Hint[], toMark: readonly HintableRun[]): Promise<void> {
     const { metrics, logger, db } = this.#options;
     try {
       await this.#breaker.fire(hints);
@@ -82,9 +84,10 @@ export class HintPublisher {
     } catch (error) {
       metrics.hints.inc({ event: 'failed' }, hints.length);
       logger.debug({ err: error, hints: hints.length }, 'publishing hints failed');
+      if (toMark.length === 0) return;
       await markUnhinted(
         db,
-        runs.map((run) => run.runId),
+        toMark.map((run) => run.runId),
       ).catch((cause: unknown) => logger.debug({ err: cause }, 'marking unhinted runs failed'));
     }
   }

@@ -72,7 +72,9 @@ export function registerBuiltinHandlers(registry: HandlerRegistry): HandlerRegis
         description: 'Applies a named transform to every text in data.',
         params: z.strictObject({
           data: z.unknown(),
-          transform: z.enum(Object.keys(TRANSFORMS) as [keyof typeof TRANSFORMS, ...(keyof typeof TRANSFORMS)[]]),
+          transform: z.enum(
+            Object.keys(TRANSFORMS) as [keyof typeof TRANSFORMS, ...(keyof typeof TRANSFORMS)[]],
+          ),
         }),
         tags: ['builtin'],
       },
@@ -81,7 +83,8 @@ export function registerBuiltinHandlers(registry: HandlerRegistry): HandlerRegis
     .registerOperation(
       'etl_stub',
       {
-        description: 'Extracts, transforms and loads generated records in memory, with progress; writes nothing.',
+        description:
+          'Extracts, transforms and loads generated records in memory, with progress; writes nothing.',
         params: z.strictObject({ records: z.int().min(0).max(1_000_000).default(100) }),
         tags: ['builtin'],
       },

@@ -40,7 +40,8 @@ export class Ticker {
         logger.warn({ err: error, service: name }, 'a maintenance round failed');
       }
       // A tenth of jitter keeps several schedulers from asking in step.
-      if (!more) await sleep(everyMs * (0.95 + Math.random() * 0.1), undefined, { signal }).catch(() => undefined);
+      if (!more)
+        await sleep(everyMs * (0.95 + Math.random() * 0.1), undefined, { signal }).catch(() => undefined);
     }
   }
 }

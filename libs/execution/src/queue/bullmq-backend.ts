@@ -23,8 +23,24 @@ export interface HintData {
   readonly run_ids: readonly string[];
 }
 
-type PostgresQueue = Queue<HintData, unknown, string, HintData, unknown, string, PostgresQueueBackend, PostgresConnectionOptions>;
-type PostgresWorker = Worker<HintData, unknown, string, PostgresQueueBackend, JobProgress, PostgresConnectionOptions>;
+type PostgresQueue = Queue<
+  HintData,
+  unknown,
+  string,
+  HintData,
+  unknown,
+  string,
+  PostgresQueueBackend,
+  PostgresConnectionOptions
+>;
+type PostgresWorker = Worker<
+  HintData,
+  unknown,
+  string,
+  PostgresQueueBackend,
+  JobProgress,
+  PostgresConnectionOptions
+>;
 
 /** A BullMQ queue of hints, whatever it is stored in. */
 export type BullQueue = Queue<HintData, unknown> | PostgresQueue;
@@ -69,12 +85,22 @@ export function redisBackend(options: RedisBackendOptions): BullBackend {
   for (const client of [producer, consumer]) {
     client.on('error', (error) => options.logger.debug({ err: error }, 'redis connection'));
   }
-  const queueOptions: QueueOptions = { connection: producer, prefix, skipMetasUpdate: true, skipWaitingForReady: true };
+  const queueOptions: QueueOptions = {
+    connection: producer,
+    prefix,
+    skipMetasUpdate: true,
+    skipWaitingForReady: true,
+  };
   return {
     name: 'bullmq-redis',
     queue: (lane) => new Queue<HintData, unknown>(lane, queueOptions),
     worker: (lane, settings) =>
-      new Worker<HintData, unknown>(lane, null, { ...settings, connection: consumer, prefix, autorun: false }),
+      new Worker<HintData, unknown>(lane, null, {
+        ...settings,
+        connection: consumer,
+        prefix,
+        autorun: false,
+      }),
     check: () => checkRedis(producer),
     close: () => {
       producer.disconnect();
@@ -87,15 +113,19 @@ export function redisBackend(options: RedisBackendOptions): BullBackend {
 /** Any policy but noeviction lets Redis drop queue keys under memory pressure. */
 async function checkRedis(client: Redis): Promise<void> {
   if (client.status !== 'ready') {
-    await once(client, 'ready', { signal: AbortSignal.timeout(CONNECT_TIMEOUT_MS) }).catch((error: unknown) => {
-      throw new NetworkError(`Redis did not answer within ${CONNECT_TIMEOUT_MS} ms`, { cause: error });
-    });
+    await once(client, 'ready', { signal: AbortSignal.timeout(CONNECT_TIMEOUT_MS) }).catch(
+      (error: unknown) => {
+        throw new NetworkError(`Redis did not answer within ${CONNECT_TIMEOUT_MS} ms`, { cause: error });
+      },
+    );
   }
   await client.ping();
   const info = await client.info('memory');
   const policy = /maxmemory_policy:(\S+)/.exec(info)?.[1];
   if (policy !== undefined && policy !== 'noeviction') {
-    throw new ConfigError(`Redis has maxmemory-policy ${policy}; set it to noeviction, any other loses queue jobs`);
+    throw new ConfigError(
+      `Redis has maxmemory-policy ${policy}; set it to noeviction, any other loses queue jobs`,
+    );
   }
 }
 

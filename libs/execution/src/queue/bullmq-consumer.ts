@@ -128,6 +128,7 @@ export class BullHintConsumer implements HintConsumer {
 
 /** The ids of a hint; data that Spine did not write names no runs. */
 function runIdsOf(data: unknown): readonly string[] {
-  if (typeof data !== 'object' || data === null || !('run_ids' in data) || !Array.isArray(data.run_ids)) return [];
+  if (typeof data !== 'object' || data === null || !('run_ids' in data) || !Array.isArray(data.run_ids))
+    return [];
   return data.run_ids.filter((id): id is string => typeof id === 'string');
 }

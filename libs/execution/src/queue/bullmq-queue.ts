@@ -72,7 +72,14 @@ export class BullHintQueue implements HintQueue {
   }
 
   async counts(lane: string): Promise<LaneCounts> {
-    const counts = await this.queue(lane).getJobCounts('wait', 'prioritized', 'delayed', 'active', 'completed', 'failed');
+    const counts = await this.queue(lane).getJobCounts(
+      'wait',
+      'prioritized',
+      'delayed',
+      'active',
+      'completed',
+      'failed',
+    );
     const count = (state: string): number => counts[state] ?? 0;
     return {
       waiting: count('wait') + count('prioritized'),

@@ -98,7 +98,9 @@ export class MemoryHintQueue implements HintQueue {
     let wake: () => void = () => undefined;
     const woken = new Promise<void>((resolve) => (wake = resolve));
     lane.wakers.add(wake);
-    const idle = delay(IDLE_MS, undefined, { signal: AbortSignal.any([closed, over.signal]) }).catch(() => undefined);
+    const idle = delay(IDLE_MS, undefined, { signal: AbortSignal.any([closed, over.signal]) }).catch(
+      () => undefined,
+    );
     await Promise.race([woken, idle]);
     lane.wakers.delete(wake);
     over.abort();

@@ -76,7 +76,12 @@ export class HandlerRegistry {
    * Registers a handler of any kind.
    * @throws ConfigError for a name out of form or a key that is taken.
    */
-  register<S extends z.ZodType>(kind: RunKind, name: string, options: HandlerOptions<S>, fn: HandlerFunction<S>): this {
+  register<S extends z.ZodType>(
+    kind: RunKind,
+    name: string,
+    options: HandlerOptions<S>,
+    fn: HandlerFunction<S>,
+  ): this {
     if (!LIMITS.name.test(name)) {
       throw new ConfigError(`handler name ${JSON.stringify(name)} must match ${LIMITS.name.source}`);
     }
@@ -91,7 +96,9 @@ export class HandlerRegistry {
       paramsSchema: options.params,
       parse(params) {
         const parsed = options.params.safeParse(params);
-        return parsed.success ? { ok: true, params: parsed.data } : { ok: false, issues: paramIssues(parsed.error) };
+        return parsed.success
+          ? { ok: true, params: parsed.data }
+          : { ok: false, issues: paramIssues(parsed.error) };
       },
       invoke: (params, ctx) => fn(params as z.output<S>, ctx),
     });
@@ -102,7 +109,11 @@ export class HandlerRegistry {
     return this.register('task', name, options, fn);
   }
 
-  registerOperation<S extends z.ZodType>(name: string, options: HandlerOptions<S>, fn: HandlerFunction<S>): this {
+  registerOperation<S extends z.ZodType>(
+    name: string,
+    options: HandlerOptions<S>,
+    fn: HandlerFunction<S>,
+  ): this {
     return this.register('operation', name, options, fn);
   }
 

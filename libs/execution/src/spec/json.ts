@@ -23,7 +23,10 @@ export const workSpecJson = z
       .string()
       .regex(LIMITS.name, 'must be a letter followed by at most 199 letters, digits, "_", "." or "-"')
       .describe('Handler name without its kind; GET /functions lists them.'),
-    params: z.record(z.string(), z.unknown()).optional().describe('A JSON object, at most 1 MiB. Default {}.'),
+    params: z
+      .record(z.string(), z.unknown())
+      .optional()
+      .describe('A JSON object, at most 1 MiB. Default {}.'),
     idempotency_key: key.optional().describe('Two submissions with one key are one run.'),
     correlation_id: key.optional().describe('Joins runs that belong together.'),
     priority: z.enum(PRIORITIES).optional().describe(`Default ${DEFAULTS.priority}.`),
@@ -35,7 +38,10 @@ export const workSpecJson = z
     parent_run_id: z.uuid().optional(),
     trigger_source: z
       .string()
-      .regex(LIMITS.triggerSource, 'must be a lower-case letter followed by at most 99 of a-z, 0-9, "_", ".", ":", "-"')
+      .regex(
+        LIMITS.triggerSource,
+        'must be a lower-case letter followed by at most 99 of a-z, 0-9, "_", ".", ":", "-"',
+      )
       .optional()
       .describe(`Who asked. Default ${DEFAULTS.triggerSource}.`),
     metadata: z.record(z.string(), z.unknown()).optional().describe('A JSON object, at most 16 KiB.'),
@@ -46,7 +52,9 @@ export const workSpecJson = z
       .min(0)
       .max(LIMITS.retryDelaySeconds)
       .optional()
-      .describe(`Before the first retry; doubles with each further one. Default ${DEFAULTS.retryDelaySeconds}.`),
+      .describe(
+        `Before the first retry; doubles with each further one. Default ${DEFAULTS.retryDelaySeconds}.`,
+      ),
     timeout_seconds: z
       .number()
       .min(0.001)

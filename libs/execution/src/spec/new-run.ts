@@ -24,7 +24,11 @@ export interface NewRunOptions {
 function specHash(spec: WorkSpec): string {
   const { triggerSource: _who, correlationId: _joins, parentRunId: _under, runAfter, ...asked } = spec;
   return sha256Hex(
-    canonicalJson({ ...asked, params: asked.params ?? {}, runAfter: runAfter === undefined ? null : runAfter.toISOString() }),
+    canonicalJson({
+      ...asked,
+      params: asked.params ?? {},
+      runAfter: runAfter === undefined ? null : runAfter.toISOString(),
+    }),
   );
 }
 

@@ -49,7 +49,10 @@ export const runJson = z
     created_at: instant,
     started_at: instant.nullable().describe('Start of the first attempt.'),
     completed_at: instant.nullable(),
-    duration_ms: z.int().nullable().describe('From the start of the first attempt to the end, waits included.'),
+    duration_ms: z
+      .int()
+      .nullable()
+      .describe('From the start of the first attempt to the end, waits included.'),
     lease: z
       .object({ worker_id: id, expires_at: instant, deadline_at: instant })
       .nullable()
@@ -103,7 +106,11 @@ function iso(time: Date | null): string | null {
 function leaseOf(run: RunRecord): RunJson['lease'] {
   const { leaseOwner, leaseExpiresAt, deadlineAt } = run;
   if (leaseOwner === null || leaseExpiresAt === null || deadlineAt === null) return null;
-  return { worker_id: leaseOwner, expires_at: leaseExpiresAt.toISOString(), deadline_at: deadlineAt.toISOString() };
+  return {
+    worker_id: leaseOwner,
+    expires_at: leaseExpiresAt.toISOString(),
+    deadline_at: deadlineAt.toISOString(),
+  };
 }
 
 export function toRunJson(run: RunRecord): RunJson {
@@ -135,7 +142,9 @@ export function toRunJson(run: RunRecord): RunJson {
     started_at: iso(run.startedAt),
     completed_at: iso(run.completedAt),
     duration_ms:
-      run.startedAt === null || run.completedAt === null ? null : run.completedAt.getTime() - run.startedAt.getTime(),
+      run.startedAt === null || run.completedAt === null
+        ? null
+        : run.completedAt.getTime() - run.startedAt.getTime(),
     lease: leaseOf(run),
   };
 }

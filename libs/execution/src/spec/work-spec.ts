@@ -35,7 +35,11 @@ export interface WorkSpec {
 type SpecOptions = Omit<WorkSpec, 'kind' | 'name' | 'params'>;
 
 function specOf(kind: RunKind) {
-  return (name: string, params: Readonly<Record<string, unknown>> = {}, options: SpecOptions = {}): WorkSpec => ({
+  return (
+    name: string,
+    params: Readonly<Record<string, unknown>> = {},
+    options: SpecOptions = {},
+  ): WorkSpec => ({
     ...options,
     kind,
     name,

@@ -6,7 +6,14 @@
  * Nothing here throws for what a handler did: every end of an attempt is a settlement, and a refused settlement is
  * counted and dropped.
  */
-import { assertNever, ErrorCategory, handlerKey, TimeoutError, toErrorInfo, ValidationError } from '@spine/core';
+import {
+  assertNever,
+  ErrorCategory,
+  handlerKey,
+  TimeoutError,
+  toErrorInfo,
+  ValidationError,
+} from '@spine/core';
 import type { ErrorInfo } from '@spine/core';
 import type { GroupCommit, SettleItem, SettleOutcome, Settlement } from '@spine/database';
 import type { Metrics } from '@spine/observability';
@@ -53,7 +60,10 @@ export class Executor {
     const end = await this.#run(attempt);
     attempt.end();
     onHandlerEnd();
-    this.#options.metrics.runSeconds.observe({ kind: attempt.run.kind }, (performance.now() - started) / 1000);
+    this.#options.metrics.runSeconds.observe(
+      { kind: attempt.run.kind },
+      (performance.now() - started) / 1000,
+    );
     if (end === 'lost') return this.#fenced();
     const settlement = decideSettlement(attempt.run, end, this.#random());
     return this.#settle(attempt, settlement);
@@ -64,11 +74,18 @@ export class Executor {
     const handler = this.#options.registry.get(kind, name);
     if (handler === undefined) {
       // Claims are filtered by what this worker knows; another one may know it.
-      return { type: 'interrupted', reason: `handler ${handlerKey(kind, name)} is not registered in this worker` };
+      return {
+        type: 'interrupted',
+        reason: `handler ${handlerKey(kind, name)} is not registered in this worker`,
+      };
     }
     const parsed = handler.parse(attempt.run.params);
     if (!parsed.ok) {
-      const issues = parsed.issues.map((issue) => ({ field: issue.field, code: issue.code, message: issue.message }));
+      const issues = parsed.issues.map((issue) => ({
+        field: issue.field,
+        code: issue.code,
+        message: issue.message,
+      }));
       const message = issues.map((issue) => `${issue.field}: ${issue.message}`).join('; ');
       return threw(new ValidationError(`invalid params: ${message}`, { issues }));
     }

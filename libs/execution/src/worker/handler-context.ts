@@ -31,8 +31,30 @@ export class AttemptContext implements HandlerContext {
   #progressAt = -Infinity;
 
   constructor(attempt: Attempt, services: ContextServices) {
-    const { runId, kind, name, lane, attempt: number, maxAttempts, epoch, correlationId, parentRunId, metadata } = attempt.run;
-    this.run = { runId, kind, name, lane, attempt: number, maxAttempts, epoch, correlationId, parentRunId, metadata };
+    const {
+      runId,
+      kind,
+      name,
+      lane,
+      attempt: number,
+      maxAttempts,
+      epoch,
+      correlationId,
+      parentRunId,
+      metadata,
+    } = attempt.run;
+    this.run = {
+      runId,
+      kind,
+      name,
+      lane,
+      attempt: number,
+      maxAttempts,
+      epoch,
+      correlationId,
+      parentRunId,
+      metadata,
+    };
     this.#attempt = attempt;
     this.#services = services;
   }
@@ -57,15 +79,23 @@ export class AttemptContext implements HandlerContext {
     if (now - this.#progressAt < PROGRESS_INTERVAL_MS && fraction < 1) return;
     this.#progressAt = now;
     const clamped = Number.isFinite(fraction) ? Math.min(Math.max(fraction, 0), 1) : 0;
-    this.event('progress', { fraction: clamped, ...(message === undefined ? {} : { message }) }).catch((error: unknown) => {
-      this.log.debug({ err: error }, 'progress was not recorded');
-    });
+    this.event('progress', { fraction: clamped, ...(message === undefined ? {} : { message }) }).catch(
+      (error: unknown) => {
+        this.log.debug({ err: error }, 'progress was not recorded');
+      },
+    );
   }
 
   async event(type: string, data: Readonly<Record<string, unknown>> = {}): Promise<void> {
-    if (!EVENT_TYPE.test(type)) throw new ValidationError(`event type ${JSON.stringify(type)} must match ${EVENT_TYPE.source}`);
+    if (!EVENT_TYPE.test(type))
+      throw new ValidationError(`event type ${JSON.stringify(type)} must match ${EVENT_TYPE.source}`);
     const { runId, epoch } = this.run;
-    const outcome = await this.#services.events.submit({ runId, epoch, eventType: type, data: JSON.stringify(data) });
+    const outcome = await this.#services.events.submit({
+      runId,
+      epoch,
+      eventType: type,
+      data: JSON.stringify(data),
+    });
     if (outcome === 'fenced') {
       this.#attempt.interrupt('lost');
       throw new AttemptAbortedError('lost');
@@ -92,4 +122,3 @@ export class AttemptContext implements HandlerContext {
     });
   }
 }
-

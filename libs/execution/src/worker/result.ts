@@ -23,12 +23,15 @@ export function encodeResult(value: unknown): Result<string | null, ValidationEr
   }
   if (text === undefined) return refuse(`a ${typeof value} is not JSON`);
   if (text.length * 3 > LIMITS.payloadBytes && Buffer.byteLength(text) > LIMITS.payloadBytes) {
-    return refuse(`it is ${Buffer.byteLength(text)} bytes of JSON, at most ${LIMITS.payloadBytes} are allowed`);
+    return refuse(
+      `it is ${Buffer.byteLength(text)} bytes of JSON, at most ${LIMITS.payloadBytes} are allowed`,
+    );
   }
   // Nothing nests deeper than there are brackets, so short flat results skip the walk.
   if (SUSPICIOUS.test(text) || text.length > 4_096) {
     const problem = findJsonProblems(JSON.parse(text) as unknown)[0];
-    if (problem !== undefined) return refuse(`${problem.field === '' ? 'it' : problem.field}: ${problem.message}`);
+    if (problem !== undefined)
+      return refuse(`${problem.field === '' ? 'it' : problem.field}: ${problem.message}`);
   }
   return ok(text);
 }

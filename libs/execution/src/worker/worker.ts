@@ -91,7 +91,7 @@ export class Worker {
         flush: (items) => settleRuns(pool, items, { source }),
         onFlush: metrics.commit('settle'),
         // A settlement that is given up is a run that executes again: worth waiting out a database restart.
-        retries: 10,
+        retries: 30,
       }),
       events: new GroupCommit({
         flush: (events) => appendAttemptEvents(pool, events, source),
@@ -128,7 +128,10 @@ export class Worker {
       this.#loops.push(this.#fetchLoop(lane, consumer));
     }
     this.#loops.push(this.#pollLoop(), this.#heartbeatLoop());
-    this.#options.logger.info({ worker_id: this.workerId, lanes, slots: this.#slots.total }, 'worker started');
+    this.#options.logger.info(
+      { worker_id: this.workerId, lanes, slots: this.#slots.total },
+      'worker started',
+    );
   }
 
   /**
@@ -183,7 +186,13 @@ export class Worker {
 
   async #giveBack(lane: string, delivery: Delivery, runIds: readonly string[]): Promise<void> {
     this.#options.metrics.hints.inc({ event: 'given_back' });
-    const hint = { lane, priority: delivery.priority, runIds, label: `given back ×${runIds.length}`, delayMs: 0 };
+    const hint = {
+      lane,
+      priority: delivery.priority,
+      runIds,
+      label: `given back ×${runIds.length}`,
+      delayMs: 0,
+    };
     // The relay hints these runs again if this fails.
     await this.#options.queue.publish([hint]).catch((error: unknown) => {
       this.#options.logger.debug({ err: error }, 'giving runs back to the queue failed');
@@ -243,7 +252,10 @@ export class Worker {
     try {
       return await this.#executor.execute(attempt, onHandlerEnd);
     } catch (error) {
-      this.#options.logger.error({ err: error, run_id: run.runId }, 'an attempt could not be settled; its lease will run out');
+      this.#options.logger.error(
+        { err: error, run_id: run.runId },
+        'an attempt could not be settled; its lease will run out',
+      );
       throw error;
     } finally {
       attempt.end();
@@ -257,7 +269,11 @@ export class Worker {
     const claimed = await claimRuns(pool, runIds, this.#claimOptions);
     if (ambiguous) {
       const held = await runsHeldBy(pool, runIds, this.workerId);
-      claimed.push(...held.filter((run) => !this.#held.has(run.runId) && !claimed.some((other) => other.runId === run.runId)));
+      claimed.push(
+        ...held.filter(
+          (run) => !this.#held.has(run.runId) && !claimed.some((other) => other.runId === run.runId),
+        ),
+      );
     }
     metrics.claimed.inc(claimed.length);
     const byId = new Map(claimed.map((run) => [run.runId, run]));
@@ -315,7 +331,8 @@ export class Worker {
       });
       for (const attempt of attempts) {
         // A run that settled while the statement was under way is missing too, and is no longer held.
-        if (!alive.has(attempt.run.runId) && this.#held.get(attempt.run.runId) === attempt) attempt.interrupt('lost');
+        if (!alive.has(attempt.run.runId) && this.#held.get(attempt.run.runId) === attempt)
+          attempt.interrupt('lost');
       }
     } catch (error) {
       logger.warn({ err: error }, 'heartbeat failed');

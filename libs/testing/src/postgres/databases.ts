@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
+import { TestInfrastructureError } from '../errors.ts';
 
 /** A database of one test file. */
 export interface TestDatabase {
@@ -15,6 +16,22 @@ export function connectionStringTo(connectionString: string, database: string): 
   const url = new URL(connectionString);
   url.pathname = `/${database}`;
   return url.toString();
+}
+
+/** @throws TestInfrastructureError when the server does not answer, or the role may not create databases. */
+export async function checkPostgres(server: string): Promise<void> {
+  try {
+    const sql = 'SELECT rolcreatedb OR rolsuper AS may_create FROM pg_roles WHERE rolname = current_user';
+    const [role] = await withClient(server, async (client) => {
+      return (await client.query<{ may_create: boolean }>(sql)).rows;
+    });
+    if (role?.may_create !== true) throw new Error('its role may not create databases');
+  } catch (error) {
+    // The connection string holds a password: it is not repeated.
+    throw new TestInfrastructureError(`the Postgres for the tests cannot be used: ${String(error)}`, {
+      cause: error,
+    });
+  }
 }
 
 /** Names of databases are of our own making: lower case letters, digits and underscores, nothing to quote. */

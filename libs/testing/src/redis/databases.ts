@@ -43,6 +43,11 @@ async function withClient<T>(url: string, work: (client: Redis) => Promise<T>): 
   }
 }
 
+/** @throws TestInfrastructureError when the server does not answer. */
+export async function checkRedis(url: string): Promise<void> {
+  await withClient(url, (client) => client.ping());
+}
+
 /**
  * Leases an empty database of the server and returns its number.
  *

@@ -5,8 +5,10 @@ import { z } from 'zod';
 import { handlerKey, RUN_KINDS } from '@spine/core';
 import type { RunKind } from '@spine/core';
 import type { Engine, HandlerDescription } from '@spine/execution';
-import { envelopeOf, success } from '../http/envelope.ts';
+import { envelopeOf, listOf, success } from '../http/envelope.ts';
 import type { Envelope } from '../http/envelope.ts';
+import { list, offsetPaging } from '../http/paging.ts';
+import type { ListEnvelope } from '../http/paging.ts';
 import { notFound } from '../http/problem.ts';
 import { noQuery } from '../http/query-values.ts';
 import type { NoQuery } from '../http/query-values.ts';
@@ -48,6 +50,9 @@ function undescribed(key: string): FunctionJson[] {
   return [{ kind, name: key.slice(at + 1), description: null, tags: [], params_schema: null, live: true }];
 }
 
+const functionListQuery = z.strictObject(offsetPaging);
+type FunctionListQuery = z.infer<typeof functionListQuery>;
+
 function byKey(a: FunctionJson, b: FunctionJson): number {
   return handlerKey(a.kind, a.name) < handlerKey(b.kind, b.name) ? -1 : 1;
 }
@@ -55,18 +60,29 @@ function byKey(a: FunctionJson, b: FunctionJson): number {
 @ApiTags('functions')
 @Controller('api/v1/functions')
 export class FunctionsController {
-  constructor(@Inject(ENGINE) private readonly engine: Engine) {}
+  readonly #engine: Engine;
+  /** What this process knows: complete since the start, and worth describing once. */
+  readonly #known: readonly HandlerDescription[];
+
+  constructor(@Inject(ENGINE) engine: Engine) {
+    this.#engine = engine;
+    this.#known = engine.registry.describeAll();
+  }
 
   @Get()
   @Operation({
     summary: 'List the handlers that runs can name',
-    answers: { 200: { description: 'All of them', schema: envelopeOf(z.array(functionJson)) } },
+    description: 'Those this process knows, and those only live workers know.',
+    answers: { 200: { description: 'One page', schema: listOf(functionJson) } },
   })
   async listFunctions(
-    @Query({ schema: noQuery }) _query: NoQuery,
+    @Query({ schema: functionListQuery }) query: FunctionListQuery,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<Envelope<readonly FunctionJson[]>> {
-    return success(reply, await this.#functions());
+  ): Promise<ListEnvelope<FunctionJson>> {
+    const all = await this.#functions();
+    const end = query.offset + query.limit;
+    const items = all.slice(query.offset, end);
+    return list(reply, query, { items, total: all.length, hasMore: end < all.length, nextCursor: null });
   }
 
   @Get(':kind/:name')
@@ -87,10 +103,10 @@ export class FunctionsController {
   }
 
   async #functions(): Promise<FunctionJson[]> {
-    const { registry, capacity } = this.engine;
+    const { registry, capacity } = this.#engine;
     const { handlers: live } = await capacity.fresh();
     const known = new Set(registry.keys());
     const workersOnly = [...live].filter((key) => !known.has(key)).flatMap(undescribed);
-    return [...registry.describeAll().map((handler) => described(handler, live)), ...workersOnly].sort(byKey);
+    return [...this.#known.map((handler) => described(handler, live)), ...workersOnly].sort(byKey);
   }
 }

@@ -15,8 +15,8 @@ const MAX_OFFSET = 100_000;
 
 /** Query parameters of every list. */
 export const offsetPaging = {
-  limit: wholeNumber(1, LIMIT.max).default(LIMIT.default).describe('Items of one page.'),
-  offset: wholeNumber(0, MAX_OFFSET).default(0).describe('Items to leave out before the first.'),
+  limit: wholeNumber(1, LIMIT.max).default(LIMIT.default).describe(`Items of one page. Default ${LIMIT.default}.`),
+  offset: wholeNumber(0, MAX_OFFSET).default(0).describe('Items to leave out before the first. Default 0.'),
 };
 
 /** Query parameters of a list that can grow without bound. */

@@ -1,7 +1,7 @@
 /** The HTTP server under Nest: what holds for every request, whoever routes it. */
 import type { Socket } from 'node:net';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger, Metrics } from '@spine/observability';
 import type { Admission } from '../auth/admission.ts';
 import { PROBLEMS } from './problem.ts';
@@ -77,7 +77,7 @@ export function createServer({ admission, logger, metrics }: ServerOptions): Fas
     requestTimeout: 60_000,
     clientErrorHandler: answerClientError,
     // A path the router cannot read runs no hook.
-    frameworkErrors: (error, request, reply) => {
+    frameworkErrors: (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
       setResponseHeaders(reply);
       if (!refused(admission, request, reply)) void sendProblem(reply, toProblem(error));
     },

@@ -5,6 +5,7 @@ import type { RunFilter } from '@spine/database';
 import { LIMITS } from '@spine/execution';
 import { cursorPaging } from '../http/paging.ts';
 import { flag, instant, listOfValues, once, text } from '../http/query-values.ts';
+import { fieldErrorJson } from '../openapi/problem.schema.ts';
 
 export const BATCH_LIMIT = 1_000;
 
@@ -37,8 +38,6 @@ export const batchBody = z
   })
   .meta({ id: 'RunBatch', description: `1 to ${BATCH_LIMIT} work specs.` });
 export type BatchBody = z.infer<typeof batchBody>;
-
-const fieldErrorJson = z.object({ code: z.string(), message: z.string(), field: z.string() }).meta({ id: 'FieldError' });
 
 export const batchItemJson = z
   .discriminatedUnion('outcome', [

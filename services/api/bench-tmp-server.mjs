@@ -1,0 +1,13 @@
+import { spawn } from 'node:child_process';
+import { createApp } from '@spine/api';
+import { loadSettings } from '@spine/config';
+import { createEngine, HandlerRegistry, registerBuiltinHandlers } from '@spine/execution';
+import { Metrics, silentLogger } from '@spine/observability';
+const databaseUrl = process.env.B_DB; const redisUrl = process.env.B_REDIS || null;
+const settings = loadSettings({ SPINE_DATABASE_URL: databaseUrl, SPINE_PORT: '3999', SPINE_DATABASE_POOL: process.env.B_POOL ?? '10' }, { role: 'api' });
+const engine = await createEngine({ databaseUrl, redisUrl, registry: registerBuiltinHandlers(new HandlerRegistry()), logger: silentLogger(), metrics: new Metrics('api'), service: 'api' , poolSize: settings.database.poolSize});
+const app = await createApp({ settings, engine });
+console.log(await app.listen());
+process.on('SIGTERM', async () => { await app.close(1000); await engine.close(); process.exit(0); });
+let last = process.cpuUsage();
+process.on('SIGUSR2', () => { const d = process.cpuUsage(last); last = process.cpuUsage(); console.log(`CPU ${(d.user + d.system) / 1000} ms`); });

@@ -1,0 +1,126 @@
+/** The application: Nest over the engine, not yet listening. Tests run it in process. */
+import 'reflect-metadata';
+import type { AddressInfo } from 'node:net';
+import { Module } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { SwaggerModule } from '@nestjs/swagger';
+import type { FastifyInstance } from 'fastify';
+import type { Settings } from '@spine/config';
+import { ConfigError } from '@spine/core';
+import type { Engine } from '@spine/execution';
+import { createAdmission } from './auth/admission.ts';
+import { mountBoard } from './board/board.ts';
+import { CONTROLLERS } from './controllers.ts';
+import { ProblemFilter } from './http/problem.filter.ts';
+import { SchemaPipe } from './http/schema.pipe.ts';
+import { createServer } from './http/server.ts';
+import { NestLogger } from './nest-logger.ts';
+import { createDocument } from './openapi/document.ts';
+import { ENGINE, LOGGER, SETTINGS } from './tokens.ts';
+
+export interface AppOptions {
+  readonly settings: Settings<'api'>;
+  /** Stays the caller's: it is closed after the app. */
+  readonly engine: Engine;
+}
+
+export interface ApiApp {
+  readonly fastify: FastifyInstance;
+  /**
+   * Starts to accept requests where the settings say; answers with the base URL.
+   * @throws ConfigError when the address cannot be listened on.
+   */
+  listen(): Promise<string>;
+  /** Stops accepting, and waits up to `graceMs` for requests under way before it cuts them. */
+  close(graceMs?: number): Promise<void>;
+}
+
+function moduleOf({ settings, engine }: AppOptions) {
+  class ApiModule {}
+  Module({
+    controllers: CONTROLLERS,
+    providers: [
+      { provide: ENGINE, useValue: engine },
+      { provide: LOGGER, useValue: engine.logger },
+      { provide: SETTINGS, useValue: settings },
+    ],
+  })(ApiModule);
+  return ApiModule;
+}
+
+export async function createApp(options: AppOptions): Promise<ApiApp> {
+  const { settings, engine } = options;
+  const { logger, metrics } = engine;
+  const server = createServer({ admission: createAdmission(settings.api), logger, metrics });
+  const app = await NestFactory.create<NestFastifyApplication>(moduleOf(options), server, {
+    logger: new NestLogger(logger),
+    bodyParser: false,
+    abortOnError: false,
+  });
+  app.useGlobalFilters(new ProblemFilter(logger));
+  app.useGlobalPipes(new SchemaPipe());
+  // Without CORS a page of another site cannot read answers; this keeps it from sending what changes something.
+  app.enableCsrfProtection();
+  await mountBoard(server, engine, settings.worker.lanes);
+  mountDocumentation(app);
+  await app.init();
+  const fastify = server.getInstance();
+  await fastify.ready();
+  return {
+    fastify,
+    listen: () => listen(app, settings.api),
+    close: (graceMs = settings.shutdownGraceSeconds * 1000) => close(app, graceMs),
+  };
+}
+
+function mountDocumentation(app: NestFastifyApplication): void {
+  SwaggerModule.setup('docs', app, () => createDocument(app), {
+    jsonDocumentUrl: 'docs/openapi.json',
+    yamlDocumentUrl: 'docs/openapi.yaml',
+    customSiteTitle: 'Spine API',
+    // The validator badge would send the document's address to a third party.
+    swaggerOptions: { validatorUrl: 'none', persistAuthorization: true, displayRequestDuration: true },
+  });
+}
+
+const LISTEN_FAULTS: Readonly<Record<string, (host: string, port: number) => string>> = {
+  EADDRINUSE: (host, port) =>
+    `SPINE_PORT: port ${port} of ${host} is in use by another program. ` +
+    `Stop that program, or name another port: SPINE_PORT=${port < 65_535 ? port + 1 : port - 1}; SPINE_PORT=0 takes any free one.`,
+  EACCES: (host, port) =>
+    `SPINE_PORT: this user may not listen on port ${port} of ${host}. Name a port from 1024 on, for example SPINE_PORT=3000.`,
+  EADDRNOTAVAIL: (host) => `SPINE_HOST: ${host} is not an address of this machine.`,
+  ENOTFOUND: (host) => `SPINE_HOST: the name ${host} is not known.`,
+};
+
+async function listen(app: NestFastifyApplication, { host, port }: Settings['api']): Promise<string> {
+  try {
+    await app.listen({ host, port });
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+    const message = LISTEN_FAULTS[code]?.(host, port);
+    throw message === undefined ? error : new ConfigError(message, { cause: error });
+  }
+  const address = app.getHttpServer().address();
+  return baseUrl(host, isAddress(address) ? address.port : port);
+}
+
+function isAddress(address: unknown): address is AddressInfo {
+  return typeof address === 'object' && address !== null && 'port' in address;
+}
+
+/** Where a person or program on this machine reaches it. */
+function baseUrl(host: string, port: number): string {
+  const name = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
+  return `http://${name.includes(':') ? `[${name}]` : name}:${port}`;
+}
+
+async function close(app: NestFastifyApplication, graceMs: number): Promise<void> {
+  const timer = setTimeout(() => app.getHttpServer().closeAllConnections(), graceMs);
+  try {
+    await app.close();
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,41 @@
+import type { Settings } from '@spine/config';
+import { createEngine, HandlerRegistry, registerBuiltinHandlers } from '@spine/execution';
+import { createLogger, Metrics } from '@spine/observability';
+import type { RunningService } from '@spine/observability';
+import { createApp } from './app.ts';
+
+/** The handlers the API can describe and whose params it checks at submit. */
+function createRegistry(_dataRoots: readonly string[]): HandlerRegistry {
+  return registerBuiltinHandlers(new HandlerRegistry()).check();
+}
+
+/** Starts the API and answers when it accepts requests. */
+export async function startApi(settings: Settings<'api'>): Promise<RunningService> {
+  const logger = createLogger({ service: 'api', level: settings.log.level });
+  for (const warning of settings.warnings) logger.warn(warning);
+  const engine = await createEngine({
+    databaseUrl: settings.database.url.reveal(),
+    redisUrl: settings.redis.url?.reveal() ?? null,
+    registry: createRegistry(settings.dataRoots),
+    logger,
+    metrics: new Metrics('api'),
+    service: 'api',
+    poolSize: settings.database.poolSize,
+  });
+  try {
+    const app = await createApp({ settings, engine });
+    const url = await app.listen();
+    const mode = settings.api.open ? 'local mode: open to this machine, no key is asked for' : 'asks for an API key';
+    logger.info({ url, mode: settings.api.open ? 'open' : 'keys' }, `api listens on ${url}; ${mode}`);
+    return {
+      ready: { url },
+      stop: async () => {
+        await app.close();
+        await engine.close();
+      },
+    };
+  } catch (error) {
+    await engine.close();
+    throw error;
+  }
+}

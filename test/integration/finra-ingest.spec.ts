@@ -1,0 +1,567 @@
+import { createHash } from 'node:crypto';
+import {
+  appendFileSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { createPool, manifestOf } from '@spine/database';
+import type { Pool } from '@spine/database';
+import { createEngine, HandlerRegistry, MemoryHintQueue, operationSpec, Worker } from '@spine/execution';
+import type { Engine, WorkSpec } from '@spine/execution';
+import { DOMAIN, INGEST_WEEK, registerFinraOtc, RejectReason } from '@spine/finra-otc';
+import type { IngestWeekResult } from '@spine/finra-otc';
+import { Metrics, silentLogger } from '@spine/observability';
+import { createTestDatabase, waitFor } from '@spine/testing';
+import type { TestDatabase } from '@spine/testing';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+
+const root = resolve(import.meta.dirname, '../..');
+const fixtures = join(root, 'libs/domains/finra-otc/fixtures');
+const realWeeks = resolve(root, '../shared/data/finra');
+const own = mkdtempSync(join(tmpdir(), 'spine-finra-'));
+const WEEK = 'finra_otc_weekly_otc_20251215.csv';
+const BROKEN = 'finra_otc_weekly_otc_broken_20251222.csv';
+const header = readFileSync(join(fixtures, WEEK), 'utf8').split('\n', 1).join();
+
+let database: TestDatabase;
+let engine: Engine;
+let worker: Worker;
+/** Connects as the owner of the tables: looks at what the services cannot, and tries what they may not. */
+let owner: Pool;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  owner = createPool({ connectionString: database.connectionString, role: null });
+  engine = await createEngine({
+    databaseUrl: database.connectionString,
+    redisUrl: null,
+    registry: registerFinraOtc(new HandlerRegistry(), { dataRoots: [fixtures, own, realWeeks] }),
+    logger: silentLogger(),
+    metrics: new Metrics('test'),
+    service: 'test',
+    queue: new MemoryHintQueue(),
+  });
+  worker = new Worker({ ...engine, lanes: ['default'], heartbeatMs: 100 });
+  await worker.start();
+});
+
+afterAll(async () => {
+  await worker.stop();
+  await engine.close();
+  await owner.end();
+  await database.drop();
+  rmSync(own, { recursive: true });
+});
+
+beforeEach(() => owner.query('TRUNCATE finra_otc_transparency_raw, rejects, manifest'));
+
+type Params = Readonly<Record<string, unknown>>;
+
+async function execute(params: Params, options: Partial<WorkSpec> = {}) {
+  const done = await engine.dispatcher.submitAndWait(operationSpec(INGEST_WEEK, params, options));
+  if (done.type !== 'run') throw new Error(`not accepted: ${JSON.stringify(done)}`);
+  return done.run;
+}
+
+/** Ingests a file, which must succeed at the first attempt. */
+async function ingest(
+  params: Params,
+  options: Partial<WorkSpec> = {},
+): Promise<IngestWeekResult & { runId: string }> {
+  const run = await execute(params, options);
+  expect(run).toMatchObject({ status: 'completed', attempt: 1 });
+  const result = run.result as IngestWeekResult;
+  expect(result.inserted + result.duplicates + result.rejected).toBe(result.file_rows);
+  return { ...result, runId: run.runId };
+}
+
+/** Ingests a file, which must fail for good at the first attempt, and leave nothing. */
+async function refused(
+  params: Params,
+  options: Partial<WorkSpec> = {},
+): Promise<{ type: string; message: string }> {
+  const run = await execute(params, options);
+  expect(run).toMatchObject({ status: 'dead_lettered', attempt: 1 });
+  expect(await stored()).toEqual({ rows: 0, rejects: 0, manifest: 0 });
+  return run.error as { type: string; message: string };
+}
+
+async function query<R extends object>(text: string, values: unknown[] = []): Promise<R[]> {
+  return (await owner.query<R>(text, values)).rows;
+}
+
+async function stored(): Promise<Record<'rows' | 'rejects' | 'manifest', number>> {
+  const [counts] = await query<Record<'rows' | 'rejects' | 'manifest', number>>(
+    `SELECT (SELECT count(*) FROM finra_otc_transparency_raw)::int AS rows,
+      (SELECT count(*) FROM rejects)::int AS rejects, (SELECT count(*) FROM manifest)::int AS manifest`,
+  );
+  if (counts === undefined) throw new Error('no counts');
+  return counts;
+}
+
+function write(name: string, lines: readonly string[], end = '\n'): string {
+  writeFileSync(join(own, name), lines.map((line) => line + end).join(''));
+  return name;
+}
+
+function lineOf(symbol: string, shares = 1, tier = 'OTC'): string {
+  return `${tier}|${symbol}|Name of ${symbol}|OTCN OTC LINK NQB IDQS|OTCN|${shares}|1|2025-12-15`;
+}
+
+/** What a file says, read by other means than the ingest's: whole, split at line feeds and bars. */
+function readWhole(path: string): { sha256: string; rows: number; shares: bigint; trades: bigint } {
+  const bytes = readFileSync(path);
+  const lineFeeds = bytes.filter((byte) => byte === 0x0a).length;
+  const fields = bytes
+    .toString('latin1')
+    .trimEnd()
+    .split('\n')
+    .slice(1)
+    .map((line) => line.split('|'));
+  return {
+    sha256: createHash('sha256').update(bytes).digest('hex'),
+    rows: lineFeeds - 1,
+    shares: fields.reduce((sum, row) => sum + BigInt(row[5] ?? ''), 0n),
+    trades: fields.reduce((sum, row) => sum + BigInt(row[6] ?? ''), 0n),
+  };
+}
+
+const TOTALS = `SELECT count(*)::int AS rows, sum(total_shares)::text AS shares, sum(total_trades)::text AS trades
+  FROM finra_otc_transparency_raw WHERE week_ending = $1::date AND tier = $2`;
+
+describe('a weekly file', () => {
+  it('is stored row by row, with its clocks and where each row came from', async () => {
+    const file = readWhole(join(fixtures, WEEK));
+    const result = await ingest({ file_path: WEEK }, { correlationId: 'batch-7' });
+    expect(result).toMatchObject({
+      file_path: WEEK,
+      file_sha256: file.sha256,
+      week_ending: '2025-12-12',
+      tier: 'OTC',
+      file_rows: 60,
+      inserted: 60,
+      duplicates: 0,
+      rejected: 0,
+    });
+    expect(await query(TOTALS, ['2025-12-12', 'OTC'])).toEqual([
+      { rows: 60, shares: String(file.shares), trades: String(file.trades) },
+    ]);
+    const [first] = await query(
+      `SELECT record_hash, week_ending::text, tier, symbol, issue_name, venue_name, mpid, total_shares::text,
+        total_trades, last_update_date::text, capture_id, source_file, source_sha256, source_line, run_id, batch_id,
+        capture_id = 'finra.otc_transparency:OTC:2025-12-12:' || to_char(captured_at AT TIME ZONE 'UTC', 'YYYYMMDD')
+          AS capture_id_tells_the_day,
+        captured_at BETWEEN (SELECT created_at FROM runs WHERE id = run_id) AND now() AS captured_by_the_run
+      FROM finra_otc_transparency_raw ORDER BY source_line LIMIT 1`,
+    );
+    expect(first).toEqual({
+      record_hash: expect.stringMatching(/^[0-9a-f]{64}$/) as unknown,
+      week_ending: '2025-12-12',
+      tier: 'OTC',
+      symbol: 'AABB',
+      issue_name: 'Asia Broadband Inc Common Stock',
+      venue_name: 'OTCN OTC LINK NQB IDQS',
+      mpid: 'OTCN',
+      total_shares: '6753871',
+      total_trades: 171,
+      last_update_date: '2025-12-15',
+      capture_id: result.capture_id,
+      source_file: WEEK,
+      source_sha256: file.sha256,
+      source_line: 2,
+      run_id: result.runId,
+      batch_id: 'batch-7',
+      capture_id_tells_the_day: true,
+      captured_by_the_run: true,
+    });
+  });
+
+  it('moves the manifest of its week and tier', async () => {
+    const { runId, file_sha256, capture_id } = await ingest({ file_path: WEEK });
+    const stages = await manifestOf(engine.db, DOMAIN, { week_ending: '2025-12-12', tier: 'OTC' });
+    expect(stages).toMatchObject([
+      {
+        stage: 'INGESTED',
+        rowCount: 60,
+        runId,
+        metrics: {
+          file_rows: 60,
+          inserted: 60,
+          duplicates: 0,
+          rejected: 0,
+          file_sha256,
+          capture_id,
+          source_file: WEEK,
+        },
+      },
+    ]);
+  });
+
+  it('inserts nothing the second time, whatever it is called, and forced or not', async () => {
+    const first = await ingest({ file_path: WEEK });
+    writeFileSync(join(own, 'copy_20251215.csv'), readFileSync(join(fixtures, WEEK)));
+    const again = [{ file_path: WEEK }, { file_path: WEEK, force: true }, { file_path: 'copy_20251215.csv' }];
+    for (const params of again) {
+      expect(await ingest(params)).toMatchObject({ file_rows: 60, inserted: 0, duplicates: 60, rejected: 0 });
+    }
+    expect(await query('SELECT DISTINCT run_id FROM finra_otc_transparency_raw')).toEqual([
+      { run_id: first.runId },
+    ]);
+    const [stage] = await manifestOf(engine.db, DOMAIN, { week_ending: '2025-12-12', tier: 'OTC' });
+    expect(stage).toMatchObject({ rowCount: 60, metrics: { inserted: 0, duplicates: 60 } });
+  });
+
+  it('stores a row that changed as another version of it', async () => {
+    await ingest({
+      file_path: write('first_20251215.csv', [header, lineOf('AABB', 10), lineOf('AACAY', 5)]),
+    });
+    const changed = write('changed_20251215.csv', [header, lineOf('AABB', 11), lineOf('AACAY', 5)]);
+    expect(await ingest({ file_path: changed })).toMatchObject({ inserted: 1, duplicates: 1 });
+    expect(
+      await query(
+        `SELECT total_shares::text AS shares FROM finra_otc_transparency_raw WHERE symbol = 'AABB' ORDER BY 1`,
+      ),
+    ).toEqual([{ shares: '10' }, { shares: '11' }]);
+  });
+
+  it('may have CR LF line ends, a byte order mark, blank lines, and the same row twice', async () => {
+    const lines = [`\uFEFF${header}`, lineOf('AABB'), '', lineOf('AACAY'), ' ', lineOf('AABB')];
+    const result = await ingest({ file_path: write('crlf_20251215.csv', lines, '\r\n') });
+    expect(result).toMatchObject({ file_rows: 3, inserted: 2, duplicates: 1, rejected: 0 });
+    expect(await query('SELECT source_line FROM finra_otc_transparency_raw ORDER BY 1')).toEqual([
+      { source_line: 2 },
+      { source_line: 4 },
+    ]);
+  });
+
+  it('takes its week from its rows when its name tells none', async () => {
+    expect(await ingest({ file_path: write('weekly.csv', [header, lineOf('AABB')]) })).toMatchObject({
+      week_ending: '2025-12-12',
+    });
+  });
+});
+
+describe('bad rows', () => {
+  it('are rejected with line, reason and source, once however often they come, and the good ones are stored', async () => {
+    const bytes = readFileSync(join(fixtures, BROKEN));
+    const sha256 = createHash('sha256').update(bytes).digest('hex');
+    const first = await ingest({ file_path: BROKEN });
+    expect(first).toMatchObject({
+      week_ending: '2025-12-19',
+      file_rows: 11,
+      inserted: 2,
+      duplicates: 1,
+      rejected: 8,
+    });
+    const rejects = await query<{ line_number: number; reason_code: string }>(
+      'SELECT line_number, reason_code FROM rejects ORDER BY line_number',
+    );
+    expect(rejects).toEqual([
+      { line_number: 3, reason_code: 'WRONG_FIELD_COUNT' },
+      { line_number: 4, reason_code: 'NULL_FIELD' },
+      { line_number: 5, reason_code: 'INVALID_NUMBER' },
+      { line_number: 6, reason_code: 'INVALID_DATE' },
+      { line_number: 7, reason_code: 'INVALID_SYMBOL' },
+      { line_number: 8, reason_code: 'UNKNOWN_TIER' },
+      { line_number: 9, reason_code: 'TIER_MISMATCH' },
+      { line_number: 10, reason_code: 'INVALID_TEXT' },
+    ]);
+    expect(rejects.map((reject) => reject.reason_code).sort()).toEqual(Object.values(RejectReason).sort());
+    const raw = 'OTC|BAD$YM|Aadi Bioscience Common Stock|OTCN OTC LINK NQB IDQS|OTCN|100|1|2025-12-22';
+    const rejectOfSymbol = `SELECT domain, partition_key, stage, reason_detail, raw, source_locator, record_hash, run_id
+      FROM rejects WHERE reason_code = 'INVALID_SYMBOL'`;
+    const expected = {
+      domain: 'finra.otc_transparency',
+      partition_key: '{"tier":"OTC","week_ending":"2025-12-19"}',
+      stage: 'INGESTED',
+      reason_detail: expect.stringContaining('issueSymbolIdentifier: "BAD$YM" is not a symbol') as unknown,
+      raw,
+      source_locator: `${BROKEN}#sha256=${sha256}`,
+      record_hash: createHash('sha256').update(raw).digest('hex'),
+      run_id: first.runId,
+    };
+    expect(await query(rejectOfSymbol)).toEqual([expected]);
+
+    expect(await ingest({ file_path: BROKEN })).toMatchObject({ inserted: 0, duplicates: 3, rejected: 8 });
+    expect(await stored()).toMatchObject({ rows: 2, rejects: 8 });
+    expect(await query(rejectOfSymbol)).toEqual([expected]);
+  });
+
+  it('may hold what Postgres cannot store', async () => {
+    const file = write('nul_20251215.csv', [
+      header,
+      lineOf('AABB'),
+      'OTC|A\0B|\x01|\0',
+      'OTC|A\0B|n|v|OTCN|1|1|2025-12-15',
+    ]);
+    expect(await ingest({ file_path: file })).toMatchObject({ inserted: 1, rejected: 2 });
+    expect(await query('SELECT reason_code, raw FROM rejects ORDER BY line_number')).toEqual([
+      { reason_code: 'WRONG_FIELD_COUNT', raw: 'OTC|A\uFFFDB|\x01|\uFFFD' },
+      { reason_code: 'INVALID_TEXT', raw: 'OTC|A\uFFFDB|n|v|OTCN|1|1|2025-12-15' },
+    ]);
+  });
+
+  it('may be all there is, and more than one statement writes', async () => {
+    const lines = Array.from({ length: 2_345 }, (_, index) => lineOf(`A${index}`, index, 'NMS Tier 1'));
+    const file = write('mismatch_20251215.csv', [header, ...lines]);
+    expect(await ingest({ file_path: file, tier: 'OTC' })).toMatchObject({
+      tier: 'OTC',
+      file_rows: 2_345,
+      rejected: 2_345,
+    });
+    expect(
+      await query('SELECT reason_code, count(*)::int AS n, max(line_number) AS last FROM rejects GROUP BY 1'),
+    ).toEqual([{ reason_code: 'TIER_MISMATCH', n: 2_345, last: 2_346 }]);
+    expect(await ingest({ file_path: file })).toMatchObject({
+      tier: 'NMS_TIER_1',
+      inserted: 2_345,
+      rejected: 0,
+    });
+  });
+});
+
+describe('a file that is no weekly file', () => {
+  it.each([
+    ['empty', []],
+    ['headless', [lineOf('AABB')]],
+    ['comma', [header.replaceAll('|', ','), 'a,b']],
+    ['long', [header, lineOf('AABB'), 'x'.repeat(10_000)]],
+  ])('is refused whole: %s', async (name, lines) => {
+    const error = await refused({ file_path: write(`${name}_20251215.csv`, lines) });
+    expect(error.type).toBe('ParseError');
+  });
+
+  it('is refused when its week or its tier cannot be told, and taken when the caller tells', async () => {
+    const dateless = write('dateless.csv', [header, lineOf('AABB').replace('2025-12-15', 'soon')]);
+    expect((await refused({ file_path: dateless })).message).toMatch(/^week_ending: /);
+    const tierless = write('tierless_20251215.csv', [header, lineOf('AABB', 1, 'Grey')]);
+    expect((await refused({ file_path: tierless })).message).toMatch(/^tier: /);
+    expect(await ingest({ file_path: dateless, week_ending: '2025-12-12' })).toMatchObject({ rejected: 1 });
+    expect(await ingest({ file_path: tierless, tier: 'OTC' })).toMatchObject({ rejected: 1 });
+    expect(await query('SELECT reason_code FROM rejects ORDER BY 1')).toEqual([
+      { reason_code: 'INVALID_DATE' },
+      { reason_code: 'UNKNOWN_TIER' },
+    ]);
+  });
+});
+
+describe('the week that is asked for', () => {
+  it('must be the one of the file, unless the caller insists', async () => {
+    const error = await refused({ file_path: WEEK, week_ending: '2025-12-05' });
+    expect(error).toMatchObject({
+      type: 'ValidationError',
+      message: expect.stringMatching(/^week_ending: 2025-12-05/) as unknown,
+    });
+
+    const { runId, week_ending } = await ingest({ file_path: WEEK, week_ending: '2025-12-05', force: true });
+    expect(week_ending).toBe('2025-12-05');
+    expect(await query(TOTALS, ['2025-12-05', 'OTC'])).toMatchObject([{ rows: 60 }]);
+    expect(
+      await query(
+        `SELECT data FROM run_events WHERE run_id = $1 AND event_type = 'week_ending_contradicted'`,
+        [runId],
+      ),
+    ).toEqual([
+      {
+        data: {
+          week_ending: '2025-12-05',
+          source: 'week_ending',
+          contradicted_by: [
+            { source: 'file_name', week_ending: '2025-12-12' },
+            { source: 'last_update_date', week_ending: '2025-12-12' },
+          ],
+        },
+      },
+    ]);
+  });
+
+  it('may be said where it is the one of the file', async () => {
+    expect(await ingest({ file_path: WEEK, week_ending: '2025-12-12', tier: 'OTC' })).toMatchObject({
+      inserted: 60,
+    });
+  });
+});
+
+describe('file_path', () => {
+  it('is refused outside the data roots, for good', async () => {
+    symlinkSync('/etc/passwd', join(own, 'escape.csv'));
+    for (const file_path of ['/etc/passwd', 'escape.csv', 'missing.csv', own, '/missing/finra.csv']) {
+      const error = await refused({ file_path });
+      expect(error.type).toBe('ValidationError');
+      expect(error.message).toBe(
+        `file_path: ${JSON.stringify(file_path)} names no regular file inside the data roots; ` +
+          'allowed are paths relative to a data root, or absolute ones in it',
+      );
+    }
+  });
+
+  it.each(['../secrets.csv', 'a/../../b.csv', '', 'a\0b.csv'])(
+    'is refused at the door: %j',
+    async (file_path) => {
+      const outcome = await engine.dispatcher.submit(operationSpec(INGEST_WEEK, { file_path }));
+      expect(outcome).toMatchObject({ type: 'invalid', issues: [{ field: 'params.file_path' }] });
+    },
+  );
+});
+
+describe('an ingest', () => {
+  const ADVISORY = `SELECT granted FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+    WHERE locktype = 'advisory' AND datname = current_database()`;
+
+  /** Holds the partition of `WEEK` until `meanwhile` is over; an ingest waits for it when it has read its file once. */
+  async function whileHeld<T>(meanwhile: () => Promise<T>): Promise<T> {
+    const client = await owner.connect();
+    try {
+      await client.query('BEGIN');
+      await client.query(
+        `SELECT pg_advisory_xact_lock(hashtextextended('finra.otc_transparency:OTC:2025-12-12', 0))`,
+      );
+      return await meanwhile();
+    } finally {
+      await client.query('ROLLBACK');
+      client.release();
+    }
+  }
+
+  async function ingestWaits(): Promise<void> {
+    await waitFor(async () => (await query<{ granted: boolean }>(ADVISORY)).some((lock) => !lock.granted), {
+      message: 'the ingest to wait for its partition',
+    });
+  }
+
+  it('that lost its run leaves nothing', async () => {
+    const runId = await whileHeld(async () => {
+      const submitted = await engine.dispatcher.submit(operationSpec(INGEST_WEEK, { file_path: WEEK }));
+      if (submitted.type !== 'accepted') throw new Error(submitted.type);
+      await ingestWaits();
+      await engine.dispatcher.cancel(submitted.runId);
+      return submitted.runId;
+    });
+    await waitFor(async () => (await query(ADVISORY)).length === 0, {
+      message: 'the end of its transaction',
+    });
+    expect(await engine.dispatcher.get(runId)).toMatchObject({ status: 'cancelled' });
+    expect(await stored()).toEqual({ rows: 0, rejects: 0, manifest: 0 });
+  });
+
+  it('whose file changes under it leaves nothing, and may try again', async () => {
+    const file_path = write('growing_20251215.csv', [header, lineOf('AABB')]);
+    const { ended } = await whileHeld(async () => {
+      const run = execute({ file_path }, { maxRetries: 0 });
+      await ingestWaits();
+      appendFileSync(join(own, file_path), `${lineOf('AACAY')}\n`);
+      return { ended: run };
+    });
+    expect(await ended).toMatchObject({
+      status: 'dead_lettered',
+      error: {
+        type: 'SourceError',
+        message: `${file_path} changed while it was read; nothing was stored`,
+        retryable: true,
+      },
+    });
+    expect(await stored()).toEqual({ rows: 0, rejects: 0, manifest: 0 });
+    expect(await ingest({ file_path })).toMatchObject({ inserted: 2 });
+  });
+
+  it('beside another one of the same rows, in the opposite order, stores each row once', async () => {
+    const lines = Array.from({ length: 4_000 }, (_, index) => lineOf(`A${index}`, index));
+    const forth = write('forth_20251215.csv', [header, ...lines]);
+    const back = write('back_20251215.csv', [header, ...lines.toReversed()]);
+    const results = await Promise.all([ingest({ file_path: forth }), ingest({ file_path: back })]);
+    const counts = results.map(({ inserted, duplicates }) => ({ inserted, duplicates }));
+    expect(counts).toContainEqual({ inserted: 4_000, duplicates: 0 });
+    expect(counts).toContainEqual({ inserted: 0, duplicates: 4_000 });
+  });
+
+  it('reports that it is done', async () => {
+    const { runId } = await ingest({ file_path: WEEK });
+    await waitFor(async () => {
+      const events = await query(`SELECT 1 FROM run_events WHERE run_id = $1 AND event_type = 'progress'`, [
+        runId,
+      ]);
+      return events.length > 0;
+    });
+  });
+});
+
+describe('the table', () => {
+  const insert = (changes: Readonly<Record<string, string>>): Promise<unknown> => {
+    const row = {
+      record_hash: 'a'.repeat(64),
+      week_ending: '2025-12-12',
+      tier: 'OTC',
+      symbol: 'AABB',
+      issue_name: 'n',
+      venue_name: 'v',
+      mpid: 'OTCN',
+      total_shares: '1',
+      total_trades: '1',
+      last_update_date: '2025-12-15',
+      capture_id: 'c',
+      source_file: 'f',
+      source_sha256: 'b'.repeat(64),
+      source_line: '2',
+      run_id: '019b2f9e-0000-7000-8000-000000000000',
+      ...changes,
+    };
+    const places = Object.keys(row).map((_, index) => `$${index + 1}`);
+    return query(
+      `INSERT INTO finra_otc_transparency_raw (${Object.keys(row).join()}) VALUES (${places.join()})`,
+      Object.values(row),
+    );
+  };
+
+  it.each([
+    [{ week_ending: '2025-12-11' }, 'finra_otc_raw_friday'],
+    [{ tier: 'NMS Tier 1' }, 'finra_otc_raw_tier'],
+    [{ symbol: '' }, 'finra_otc_raw_not_empty'],
+    [{ total_shares: '-1' }, 'finra_otc_raw_counts'],
+    [{ total_shares: 'NaN' }, 'finra_otc_raw_counts'],
+    [{ total_trades: '-1' }, 'finra_otc_raw_counts'],
+    [{ record_hash: 'abc' }, 'finra_otc_raw_hashes'],
+    [{ source_line: '0' }, 'finra_otc_raw_line'],
+  ])('refuses %j', async (changes, constraint) => {
+    await expect(insert(changes)).rejects.toMatchObject({ constraint });
+  });
+
+  it('can be appended to by the services, and not changed', async () => {
+    await insert({});
+    await expect(insert({})).rejects.toMatchObject({ constraint: 'finra_otc_transparency_raw_pkey' });
+    const denied = { code: '42501' };
+    await expect(
+      engine.pool.query('UPDATE finra_otc_transparency_raw SET total_shares = 0'),
+    ).rejects.toMatchObject(denied);
+    await expect(engine.pool.query('DELETE FROM finra_otc_transparency_raw')).rejects.toMatchObject(denied);
+  });
+});
+
+describe.runIf(existsSync(realWeeks))('a real week', () => {
+  it.each([
+    ['20251215', '2025-12-12'],
+    ['20251222', '2025-12-19'],
+  ])('published on %s is stored whole, and nothing of it the second time', async (published, week) => {
+    const file_path = join(realWeeks, `finra_otc_weekly_otc_${published}.csv`);
+    const file = readWhole(file_path);
+    expect(file.rows).toBeGreaterThan(5_000);
+    expect(await ingest({ file_path })).toMatchObject({
+      file_sha256: file.sha256,
+      week_ending: week,
+      tier: 'OTC',
+      file_rows: file.rows,
+      inserted: file.rows,
+      duplicates: 0,
+      rejected: 0,
+    });
+    const totals = [{ rows: file.rows, shares: String(file.shares), trades: String(file.trades) }];
+    expect(await query(TOTALS, [week, 'OTC'])).toEqual(totals);
+    expect(await ingest({ file_path })).toMatchObject({ inserted: 0, duplicates: file.rows, rejected: 0 });
+    expect(await query(TOTALS, [week, 'OTC'])).toEqual(totals);
+  });
+});
