@@ -1,6 +1,7 @@
 /**
  * Whether node_modules holds what package-lock.json says. A stamp of ours, written after each install, answers at once;
- * without one (someone ran npm themselves) the list npm keeps in node_modules is compared package by package.
+ * when it is missing or of another lock file (someone ran npm themselves), the list npm keeps in node_modules is
+ * compared package by package.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -36,11 +37,9 @@ export function sameInstall(wanted, present) {
     if (path === '') return true;
     const found = packages[path];
     if (found === undefined) return mayBeAbsent(entry);
-    return (
-      found.version === entry.version &&
-      found.integrity === entry.integrity &&
-      JSON.stringify(found.dependencies) === JSON.stringify(entry.dependencies)
-    );
+    // Of a link, to a package of the workspace, only the target counts.
+    if (entry.link) return found.resolved === entry.resolved;
+    return found.version === entry.version && found.integrity === entry.integrity;
   });
 }
 
@@ -50,11 +49,8 @@ export function installState(root) {
   if (!existsSync(join(modules, '.bin', 'tsc'))) return 'missing';
   const expected = expectedStamp(root);
   const stamp = readJson(join(modules, STAMP));
-  if (stamp !== undefined) {
-    return stamp.lock_sha256 === expected.lock_sha256 && stamp.platform === expected.platform
-      ? 'fresh'
-      : 'stale';
-  }
+  if (stamp !== undefined && stamp.platform !== expected.platform) return 'stale';
+  if (stamp?.lock_sha256 === expected.lock_sha256) return 'fresh';
   const present = readJson(join(modules, '.package-lock.json'));
   if (present === undefined || !sameInstall(readJson(join(root, 'package-lock.json')), present))
     return 'stale';

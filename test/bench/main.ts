@@ -12,6 +12,7 @@ import { parseArgs } from 'node:util';
 import { createPool, runMigrations } from '@spine/database';
 import { startEmbeddedPostgres } from '@spine/database/embedded';
 import { startRedisServer } from '@spine/testing';
+import { measureHttpSubmit } from './http.ts';
 import type { BenchEnvironment, IdleLatency, Phases } from './model.ts';
 import { measureRaw, measureRawIdle } from './raw-bullmq.ts';
 import { measureSpine, measureSpineIdle } from './spine.ts';
@@ -87,6 +88,12 @@ try {
       `idle ${at}  raw ${rawIdle[at].toFixed(2)} ms  spine ${spineIdle[at].toFixed(2)} ms  ${(spineIdle[at] / rawIdle[at]).toFixed(2)}x`,
     );
   }
+  const http = await measureHttpSubmit(
+    environment('spine'),
+    async () => (await admin.query<{ n: number }>('SELECT count(*)::int AS n FROM runs')).rows[0]?.n ?? 0,
+    { connections: 64, seconds: 10 },
+  );
+  say(`http submit, 64 connections  ${rate(http.rate)}  p50 ${http.p50} ms  p99 ${http.p99} ms`);
   await admin.end();
 } finally {
   await redis.stop();

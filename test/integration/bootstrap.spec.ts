@@ -105,7 +105,23 @@ describe('installing', () => {
     expect(npmCalls()).toHaveLength(2);
   });
 
+  it('is repeated for node_modules of another platform', async () => {
+    await bootstrap('build');
+    const stamp = join(root, 'node_modules', '.spine-install.json');
+    file('node_modules/.package-lock.json', '{"packages":{}}');
+    writeFileSync(
+      stamp,
+      readFileSync(stamp, 'utf8').replace(/"platform": "[^"]*"/, '"platform": "plan9-mips"'),
+    );
+    await bootstrap('build');
+    expect(npmCalls()).toHaveLength(2);
+  });
+
   it('is not repeated over an install that npm made itself', async () => {
+    file('package-lock.json', '{"packages":{}}');
+    await bootstrap('build');
+    expect(npmCalls().splice(0)).toHaveLength(1);
+    rmSync(join(root, 'npm-calls'));
     file('package-lock.json', '{"packages":{"":{},"node_modules/x":{"version":"1.0.0","integrity":"a"}}}');
     file('node_modules/.bin/tsc', '');
     file(
@@ -268,12 +284,14 @@ describe('comparing an install', () => {
       'node_modules/a': { version: '1.0.0', integrity: 'x' },
       'node_modules/b': { version: '2.0.0', optional: true },
       'libs/c': { version: '0.1.0', dependencies: { a: '1.0.0' } },
+      'node_modules/@s/c': { resolved: 'libs/c', link: true },
     },
   };
   const present = (change: object) => ({
     packages: {
       'node_modules/a': { version: '1.0.0', integrity: 'x' },
-      'libs/c': wanted.packages['libs/c'],
+      'libs/c': { version: '0.1.0' },
+      'node_modules/@s/c': { resolved: 'libs/c', link: true },
       ...change,
     },
   });
@@ -286,7 +304,7 @@ describe('comparing an install', () => {
     ['another version', { 'node_modules/a': { version: '1.0.1', integrity: 'x' } }],
     ['another content', { 'node_modules/a': { version: '1.0.0', integrity: 'y' } }],
     ['a missing package', { 'node_modules/a': undefined }],
-    ['other dependencies of a workspace', { 'libs/c': { version: '0.1.0' } }],
+    ['a link to another folder', { 'node_modules/@s/c': { resolved: 'libs/d', link: true } }],
   ])('notices %s', (_, change) => {
     expect(sameInstall(wanted, present(change))).toBe(false);
   });

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
   appendFileSync,
@@ -8,6 +9,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createPool, manifestOf } from '@spine/database';
@@ -389,17 +391,27 @@ describe('the week that is asked for', () => {
 });
 
 describe('file_path', () => {
-  it('is refused outside the data roots, for good', async () => {
+  const socket = createServer();
+
+  beforeAll(async () => {
     symlinkSync('/etc/passwd', join(own, 'escape.csv'));
-    for (const file_path of ['/etc/passwd', 'escape.csv', 'missing.csv', own, '/missing/finra.csv']) {
-      const error = await refused({ file_path });
-      expect(error.type).toBe('ValidationError');
-      expect(error.message).toBe(
-        `file_path: ${JSON.stringify(file_path)} names no regular file inside the data roots; ` +
-          'allowed are paths relative to a data root, or absolute ones in it',
-      );
-    }
+    execFileSync('mkfifo', [join(own, 'fifo.csv')]);
+    await new Promise<void>((listening) => socket.listen(join(own, 'socket.csv'), listening));
   });
+
+  afterAll(() => new Promise((closed) => socket.close(closed)));
+
+  it.each(['/etc/passwd', '/missing/finra.csv', 'missing.csv', 'escape.csv', own, 'fifo.csv', 'socket.csv'])(
+    'is refused for good when it is no file inside the data roots: %s',
+    async (file_path) => {
+      expect(await refused({ file_path })).toMatchObject({
+        type: 'ValidationError',
+        message:
+          `file_path: ${JSON.stringify(file_path)} names no regular file inside the data roots; ` +
+          'allowed are paths relative to a data root, or absolute ones in it',
+      });
+    },
+  );
 
   it.each(['../secrets.csv', 'a/../../b.csv', '', 'a\0b.csv'])(
     'is refused at the door: %j',

@@ -28,6 +28,7 @@ describe('a request to stop', () => {
 
   it('that is repeated later asks for force', () => {
     expect(pressed(0, 2, 1_000).forced).toBe(1);
+    expect(pressed(0, 1_500, 1_502, 4_000).forced).toBe(1);
   });
 
   it('has no reason before it came', () => {

@@ -10,7 +10,7 @@ export interface StopRequest {
   readonly signal: AbortSignal;
   /** Why, once it was requested: a signal's name or `parent gone`. */
   readonly reason: string | undefined;
-  /** Called at the second request. */
+  /** Called once, at the second request. */
   onForce: () => void;
   /** As if a signal had come. */
   request(reason: string): void;
@@ -20,6 +20,7 @@ export interface StopRequest {
 export function createStopRequest(now: () => number = () => performance.now()): StopRequest {
   const controller = new AbortController();
   let firstAt: number | undefined;
+  let forced = false;
   const stop: { reason: string | undefined } & Omit<StopRequest, 'reason'> = {
     signal: controller.signal,
     reason: undefined,
@@ -29,7 +30,8 @@ export function createStopRequest(now: () => number = () => performance.now()): 
         firstAt = now();
         stop.reason = reason;
         controller.abort(new StopRequested(reason));
-      } else if (now() - firstAt >= SAME_PRESS_MS) {
+      } else if (!forced && now() - firstAt >= SAME_PRESS_MS) {
+        forced = true;
         stop.onForce();
       }
     },

@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import {
   mkdirSync,
   mkdtempSync,
@@ -8,7 +7,6 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ValidationError } from '@spine/core';
@@ -18,9 +16,8 @@ import { MAX_FILE_BYTES, openDataFile, readBytes } from './data-file.ts';
 const base = mkdtempSync(join(realpathSync(tmpdir()), 'spine-finra-'));
 const at = (...parts: string[]): string => join(base, ...parts);
 const roots = [at('missing'), at('first'), at('link-to-second')];
-const socket = createServer();
 
-beforeAll(async () => {
+beforeAll(() => {
   for (const folder of ['first/folder', 'second', 'outside', 'first-sibling'])
     mkdirSync(at(folder), { recursive: true });
   symlinkSync(at('second'), at('link-to-second'));
@@ -36,14 +33,9 @@ beforeAll(async () => {
   symlinkSync(at('outside/nothing.csv'), at('first/to-nothing.csv'));
   symlinkSync(at('outside'), at('first/to-folder-outside'));
   symlinkSync('loop.csv', at('first/loop.csv'));
-  execFileSync('mkfifo', [at('first/fifo.csv')]);
-  await new Promise<void>((resolve) => socket.listen(at('first/socket.csv'), resolve));
 });
 
-afterAll(async () => {
-  await new Promise((resolve) => socket.close(resolve));
-  rmSync(base, { recursive: true });
-});
+afterAll(() => rmSync(base, { recursive: true }));
 
 async function content(filePath: string): Promise<{ name: string; size: number; text: string }> {
   const file = await openDataFile(filePath, roots);
@@ -98,8 +90,6 @@ describe('openDataFile', () => {
     at('first'),
     base,
     '/',
-    'fifo.csv',
-    'socket.csv',
     'x'.repeat(300),
   ];
 

@@ -39,7 +39,7 @@ import type {
 } from '@spine/database';
 import type { Metrics } from '@spine/observability';
 import type { HandlerRegistry } from '../registry/registry.ts';
-import { checkSizes, newRun, specOfRun } from '../spec/new-run.ts';
+import { checkRunAfter, checkSizes, newRun, specOfRun } from '../spec/new-run.ts';
 import type { NewRunOptions, SpecIssue } from '../spec/new-run.ts';
 import type { WorkSpec } from '../spec/work-spec.ts';
 import type { CapacityCache } from './capacity.ts';
@@ -283,6 +283,7 @@ export class Dispatcher {
   /** Values no store takes, then the handler's own schema where this process knows it. */
   #checkParams(spec: WorkSpec): readonly SpecIssue[] {
     const problems = [
+      ...checkRunAfter(spec),
       ...findJsonProblems(spec.params ?? {}).map((problem) => ({
         ...problem,
         field: under('params', problem.field),

@@ -2,8 +2,11 @@ import { assertNever } from '@spine/core';
 import type { ErrorInfo } from '@spine/core';
 import type { Settlement, StoredError } from '@spine/database';
 
-/** No retry waits longer than this. */
+/** No back-off is longer than this. */
 export const MAX_RETRY_DELAY_MS = 3_600_000;
+
+/** An error's own `retry_after` counts up to a week: an absurd one would overflow the database's times. */
+export const MAX_RETRY_AFTER_MS = 7 * 86_400_000;
 
 /** How a handler's attempt came to its end. */
 export type AttemptEnd =
@@ -29,7 +32,7 @@ export interface AttemptBudget {
  */
 export function retryDelayMs(budget: AttemptBudget, error: ErrorInfo, random: number): number {
   const backoff = budget.retryDelayMs * 2 ** Math.min(budget.attempt - 1, 30);
-  const asked = (error.retryAfterSeconds ?? 0) * 1000;
+  const asked = Math.min((error.retryAfterSeconds ?? 0) * 1000, MAX_RETRY_AFTER_MS);
   const jittered = Math.max(backoff, asked) * (1 + random / 10);
   return Math.round(Math.min(jittered, Math.max(MAX_RETRY_DELAY_MS, asked)));
 }

@@ -6,7 +6,7 @@
  * the registry is sealed: an undocumentable handler fails the start, not a job.
  */
 import { z } from 'zod';
-import { ConfigError, handlerKey } from '@spine/core';
+import { ConfigError, handlerKey, toErrorInfo } from '@spine/core';
 import type { RunKind } from '@spine/core';
 import { LIMITS } from '../spec/limits.ts';
 import type { SpecIssue } from '../spec/new-run.ts';
@@ -69,6 +69,21 @@ export function paramIssues(error: z.ZodError): SpecIssue[] {
   });
 }
 
+function parseWith(schema: z.ZodType, params: unknown): ParsedParams {
+  try {
+    const parsed = schema.safeParse(params);
+    return parsed.success ? { ok: true, params: parsed.data } : { ok: false, issues: paramIssues(parsed.error) };
+  } catch (error) {
+    // safeParse lets through what a transform or a refinement throws. An attempt that cannot end would be taken for
+    // a crashed worker.
+    const { message } = toErrorInfo(error);
+    return {
+      ok: false,
+      issues: [{ field: 'params', code: 'schema_failed', message: `the handler's schema failed: ${message}` }],
+    };
+  }
+}
+
 export class HandlerRegistry {
   readonly #handlers = new Map<string, Handler>();
 
@@ -94,12 +109,7 @@ export class HandlerRegistry {
       description: options.description,
       tags: options.tags ?? [],
       paramsSchema: options.params,
-      parse(params) {
-        const parsed = options.params.safeParse(params);
-        return parsed.success
-          ? { ok: true, params: parsed.data }
-          : { ok: false, issues: paramIssues(parsed.error) };
-      },
+      parse: (params) => parseWith(options.params, params),
       invoke: (params, ctx) => fn(params as z.output<S>, ctx),
     });
     return this;

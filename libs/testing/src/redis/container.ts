@@ -3,6 +3,7 @@ import { TestInfrastructureError } from '../errors.ts';
 import type { RedisServer } from './server.ts';
 
 const IMAGE = 'redis:7';
+const OUTPUT_TAIL = 2_000;
 
 /**
  * A Redis server in a container, for machines with a container engine and no Redis program. The engine removes it when
@@ -15,15 +16,22 @@ export async function startRedisContainer(args: readonly string[]): Promise<Redi
   const { GenericContainer, getContainerRuntimeClient, Wait } = await import('testcontainers');
   // A port the engine chooses would change at every restart.
   const port = await anyFreePort();
+  let output = '';
   const started = await new GenericContainer(IMAGE)
     .withCommand(['redis-server', '--save', '', '--appendonly', 'no', '--databases', '64', ...args])
     .withExposedPorts({ container: 6379, host: port })
+    .withLogConsumer((log) => {
+      log.on('data', (chunk: Buffer | string) => (output = (output + String(chunk)).slice(-OUTPUT_TAIL)));
+    })
     .withWaitStrategy(Wait.forLogMessage(/Ready to accept connections/))
     .start()
     .catch((error: unknown) => {
-      throw new TestInfrastructureError(`the container engine could not start ${IMAGE}: ${String(error)}`, {
-        cause: error,
-      });
+      throw new TestInfrastructureError(
+        `the container engine could not start ${IMAGE}: ${String(error)}\n${output}`,
+        {
+          cause: error,
+        },
+      );
     });
   const client = await getContainerRuntimeClient();
   const container = client.container.getById(started.getId());
