@@ -66,12 +66,12 @@ function installWithApt() {
   const update = aptGet('update');
   const install = aptGet('install', '--no-install-recommends', 'redis-tools');
   if (install.status === 0) return;
-  const output = `${update.status === 0 ? '' : update.stderr}${install.stderr}`
-    .trim()
-    .split('\n')
-    .slice(-5)
+  const output = [update, install]
+    .filter(({ status }) => status !== 0)
+    .map(({ error, stderr }) => error?.message ?? stderr)
     .join('\n');
-  throw new Unavailable(`apt-get could not install redis-tools:\n${output}`);
+  const lastLines = output.trim().split('\n').slice(-5).join('\n');
+  throw new Unavailable(`apt-get could not install redis-tools:\n${lastLines}`);
 }
 
 function programOnPath() {

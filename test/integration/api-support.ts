@@ -3,7 +3,13 @@ import { randomBytes } from 'node:crypto';
 import { createApp } from '@spine/api';
 import type { ApiApp } from '@spine/api';
 import { loadSettings } from '@spine/config';
-import { createEngine, HandlerRegistry, MemoryHintQueue, registerBuiltinHandlers, Worker } from '@spine/execution';
+import {
+  createEngine,
+  HandlerRegistry,
+  MemoryHintQueue,
+  registerBuiltinHandlers,
+  Worker,
+} from '@spine/execution';
 import type { Engine, HintQueue } from '@spine/execution';
 import { Metrics, silentLogger } from '@spine/observability';
 import type { Logger } from '@spine/observability';
@@ -16,6 +22,8 @@ export interface ApiOptions {
   /** Default: in memory. Null: what the URLs ask for. */
   readonly queue?: HintQueue | null;
   readonly redisUrl?: string;
+  /** Another way to the database. */
+  readonly databaseUrl?: string;
   readonly logger?: Logger;
 }
 
@@ -54,15 +62,22 @@ export interface Json {
   readonly [key: string]: Json;
 }
 
+/** The items of a list in an answer. */
+export function listIn(value: unknown): readonly Json[] {
+  if (!Array.isArray(value)) throw new Error(`expected a list, got ${JSON.stringify(value)}`);
+  return value as readonly Json[];
+}
+
 export function randomKey(): string {
   return `key-${randomBytes(16).toString('hex')}`;
 }
 
 export async function startApi(options: ApiOptions = {}): Promise<Api> {
   const database = await createTestDatabase();
+  const databaseUrl = options.databaseUrl ?? database.connectionString;
   const settings = loadSettings(
     {
-      SPINE_DATABASE_URL: database.connectionString,
+      SPINE_DATABASE_URL: databaseUrl,
       SPINE_PORT: '0',
       ...(options.keys === undefined ? {} : { SPINE_API_KEYS: options.keys.join(',') }),
     },
@@ -70,7 +85,7 @@ export async function startApi(options: ApiOptions = {}): Promise<Api> {
   );
   const queue = options.queue === undefined ? new MemoryHintQueue() : options.queue;
   const engine = await createEngine({
-    databaseUrl: database.connectionString,
+    databaseUrl,
     redisUrl: options.redisUrl ?? null,
     registry: registerBuiltinHandlers(new HandlerRegistry()),
     logger: options.logger ?? silentLogger(),
@@ -120,8 +135,13 @@ async function call(url: string, method: string, path: string, init: CallInit = 
     redirect: 'manual',
   });
   const text = await response.text();
-  const isJson = /[/+]json\b/.test(response.headers.get('content-type') ?? '');
-  return { status: response.status, headers: response.headers, text, body: isJson ? JSON.parse(text) : {} };
+  const isJson = text !== '' && /[/+]json\b/.test(response.headers.get('content-type') ?? '');
+  return {
+    status: response.status,
+    headers: response.headers,
+    text,
+    body: isJson ? (JSON.parse(text) as Json) : {},
+  };
 }
 
 /** Waits until a run has this status, and answers with it. */

@@ -1,7 +1,7 @@
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { lintTexts, projectRoot, type LintMessage } from './workspace.ts';
+import { LINT_TIMEOUT_MS, lintTexts, projectRoot, type LintMessage } from './workspace.ts';
 
 interface Case {
   readonly name: string;
@@ -184,7 +184,7 @@ describe.each([
   let results: LintMessage[][];
   beforeAll(async () => {
     results = await lintTexts(projectRoot, { rules: rulesOf(cases), withTypes }, cases);
-  });
+  }, LINT_TIMEOUT_MS);
 
   it.each(cases.map((each, index) => ({ ...each, index })))('$name', ({ refusal, index }) => {
     const messages = results[index];

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createWorkspace, lintTexts, type Package, type Workspace } from './workspace.ts';
+import { createWorkspace, LINT_TIMEOUT_MS, lintTexts, type Package, type Workspace } from './workspace.ts';
 
 const RULE = '@nx/enforce-module-boundaries';
 
@@ -75,7 +75,7 @@ describe('import directions', () => {
       const messages = results[index]?.map(({ message }) => message);
       if (messages !== undefined) verdicts.set(`${source} -> ${target}`, messages);
     });
-  });
+  }, LINT_TIMEOUT_MS);
   afterAll(() => workspace.remove());
 
   it.each(names)('hold for %s', (source) => {

@@ -8,6 +8,9 @@ import { fileURLToPath } from 'node:url';
 
 export const projectRoot = fileURLToPath(new URL('../..', import.meta.url));
 
+/** The linter reads the whole project first; on a busy machine that takes its time. */
+export const LINT_TIMEOUT_MS = 180_000;
+
 export interface LintText {
   /** Path of the file it shall be taken for, relative to the workspace. */
   readonly path: string;

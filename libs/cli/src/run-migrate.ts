@@ -1,7 +1,7 @@
 import { loadProcessSettings } from '@spine/config';
 import { SpineError } from '@spine/core';
-import { runMigrations } from '@spine/database';
 import { prepareQueue } from './launch/queue.ts';
+import { prepareSchema } from './launch/schema.ts';
 
 /**
  * `spine migrate`: the schema, then the queue's own tables (or a check of Redis). Safe to run by several at once and
@@ -13,10 +13,7 @@ export async function runMigrate(): Promise<number> {
   try {
     const settings = loadProcessSettings({ role: 'migrate' });
     const databaseUrl = settings.database.url.reveal();
-    const report = await runMigrations({
-      connectionString: databaseUrl,
-      onApply: (name) => say(`applying ${name}`),
-    });
+    const report = await prepareSchema(databaseUrl, (name) => say(`applying ${name}`));
     say(`schema version ${report.version}, ${report.applied.length} applied`);
     say(`queue ready on ${await prepareQueue({ databaseUrl, redisUrl: settings.redis.url?.reveal() })}`);
     return 0;

@@ -1,3 +1,4 @@
+import { toErrorInfo } from '@spine/core';
 import { pino } from 'pino';
 import type { DestinationStream, Logger as PinoLogger, LoggerOptions as PinoOptions } from 'pino';
 
@@ -32,17 +33,23 @@ const REDACTED_PATHS = SECRET_FIELDS.flatMap((field) => [
   `*.${field}`,
   `*.*.${field}`,
   `headers["x-${field.replaceAll('_', '-')}"]`,
+  `*.headers["x-${field.replaceAll('_', '-')}"]`,
 ]);
+
+/** Causes and inner errors that are told; an error may be its own cause. */
+const MAX_CAUSES = 5;
 
 /**
  * What a log line keeps of an error. Drivers hang their whole connection on theirs, statements and settings included;
- * only these fields are safe and of use.
+ * only these fields are safe and of use. Of what was thrown and is no error, the type and the message are.
  */
-function serializeError(error: unknown): unknown {
-  if (!(error instanceof Error)) return error;
-  const code = 'code' in error && typeof error.code === 'string' ? { code: error.code } : {};
-  const cause = error.cause === undefined ? {} : { cause: serializeError(error.cause) };
-  return { type: error.name, message: error.message, stack: error.stack, ...code, ...cause };
+function serializeError(thrown: unknown, causes = MAX_CAUSES): unknown {
+  const { type, message } = toErrorInfo(thrown);
+  if (!(thrown instanceof Error)) return { type, message };
+  const code = 'code' in thrown && typeof thrown.code === 'string' ? { code: thrown.code } : {};
+  const cause =
+    thrown.cause === undefined || causes === 0 ? {} : { cause: serializeError(thrown.cause, causes - 1) };
+  return { type, message, stack: thrown.stack, ...code, ...cause };
 }
 
 /** JSON log lines with ISO times and level names; secret fields print `[REDACTED]`. */
@@ -52,7 +59,7 @@ export function createLogger(options: LoggerOptions): Logger {
     base: { service: options.service, pid: process.pid },
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
     formatters: { level: (label) => ({ level: label }) },
-    serializers: { err: serializeError },
+    serializers: { err: (thrown: unknown) => serializeError(thrown) },
     redact: { paths: REDACTED_PATHS, censor: '[REDACTED]' },
   };
   return options.destination === undefined ? pino(settings) : pino(settings, options.destination);

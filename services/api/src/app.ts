@@ -15,6 +15,7 @@ import { CONTROLLERS } from './controllers.ts';
 import { ProblemFilter } from './http/problem.filter.ts';
 import { SchemaPipe } from './http/schema.pipe.ts';
 import { createServer } from './http/server.ts';
+import type { Route } from './http/server.ts';
 import { NestLogger } from './nest-logger.ts';
 import { createDocument } from './openapi/document.ts';
 import { ENGINE, LOGGER, SETTINGS } from './tokens.ts';
@@ -27,12 +28,17 @@ export interface AppOptions {
 
 export interface ApiApp {
   readonly fastify: FastifyInstance;
+  /** Every route, the documentation's and the board's too. */
+  readonly routes: readonly Route[];
   /**
    * Starts to accept requests where the settings say; answers with the base URL.
    * @throws ConfigError when the address cannot be listened on.
    */
   listen(): Promise<string>;
-  /** Stops accepting, and waits up to `graceMs` for requests under way before it cuts them. */
+  /**
+   * Stops accepting, and waits up to `graceMs` for requests under way before it cuts them. Default: two seconds less than
+   * the shutdown grace.
+   */
   close(graceMs?: number): Promise<void>;
 }
 
@@ -52,8 +58,8 @@ function moduleOf({ settings, engine }: AppOptions) {
 export async function createApp(options: AppOptions): Promise<ApiApp> {
   const { settings, engine } = options;
   const { logger, metrics } = engine;
-  const server = createServer({ admission: createAdmission(settings.api), logger, metrics });
-  const app = await NestFactory.create<NestFastifyApplication>(moduleOf(options), server, {
+  const { adapter, routes } = createServer({ admission: createAdmission(settings.api), logger, metrics });
+  const app = await NestFactory.create<NestFastifyApplication>(moduleOf(options), adapter, {
     logger: new NestLogger(logger),
     bodyParser: false,
     abortOnError: false,
@@ -62,16 +68,22 @@ export async function createApp(options: AppOptions): Promise<ApiApp> {
   app.useGlobalPipes(new SchemaPipe());
   // Without CORS a page of another site cannot read answers; this keeps it from sending what changes something.
   app.enableCsrfProtection();
-  await mountBoard(server, engine, settings.worker.lanes);
+  await mountBoard(adapter, engine, settings.worker.lanes);
   mountDocumentation(app);
   await app.init();
-  const fastify = server.getInstance();
+  const fastify = adapter.getInstance();
   await fastify.ready();
   return {
     fastify,
+    routes,
     listen: () => listen(app, settings.api),
-    close: (graceMs = settings.shutdownGraceSeconds * 1000) => close(app, graceMs),
+    close: (graceMs = graceFor(settings)) => close(app, graceMs),
   };
+}
+
+/** What is left of the grace is the engine's, which still sends what it has accepted. */
+function graceFor(settings: Settings<'api'>): number {
+  return Math.max(0, settings.shutdownGraceSeconds - 2) * 1000;
 }
 
 function mountDocumentation(app: NestFastifyApplication): void {

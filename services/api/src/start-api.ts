@@ -1,12 +1,13 @@
 import type { Settings } from '@spine/config';
 import { createEngine, HandlerRegistry, registerBuiltinHandlers } from '@spine/execution';
+import { registerFinraOtc } from '@spine/finra-otc';
 import { createLogger, Metrics } from '@spine/observability';
 import type { RunningService } from '@spine/observability';
 import { createApp } from './app.ts';
 
 /** The handlers the API can describe and whose params it checks at submit. */
-function createRegistry(_dataRoots: readonly string[]): HandlerRegistry {
-  return registerBuiltinHandlers(new HandlerRegistry()).check();
+function createRegistry(dataRoots: readonly string[]): HandlerRegistry {
+  return registerFinraOtc(registerBuiltinHandlers(new HandlerRegistry()), { dataRoots }).check();
 }
 
 /** Starts the API and answers when it accepts requests. */
@@ -25,7 +26,9 @@ export async function startApi(settings: Settings<'api'>): Promise<RunningServic
   try {
     const app = await createApp({ settings, engine });
     const url = await app.listen();
-    const mode = settings.api.open ? 'local mode: open to this machine, no key is asked for' : 'asks for an API key';
+    const mode = settings.api.open
+      ? 'local mode: open to this machine, no key is asked for'
+      : 'asks for an API key';
     logger.info({ url, mode: settings.api.open ? 'open' : 'keys' }, `api listens on ${url}; ${mode}`);
     return {
       ready: { url },

@@ -67,5 +67,5 @@ export function renderBanner(facts: BannerFacts): string {
     lines.push('', 'Then a week of FINRA data:', '', `  ${curlLine(url, open, ingest)}`);
   }
   lines.push('', 'Ctrl-C stops everything.', '');
-  return `${lines.join('\n')}\n`;
+  return lines.join('\n');
 }

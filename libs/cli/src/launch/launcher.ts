@@ -8,7 +8,6 @@
 import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { childEnvironment, type Settings } from '@spine/config';
-import { runMigrations } from '@spine/database';
 import { anyFreePort, isPortFree } from '@spine/database/embedded';
 import { chooseApiPort } from './api-port.ts';
 import { renderBanner, visitUrl } from './banner.ts';
@@ -18,6 +17,7 @@ import { ChildStartError, ManagedChild, type ChildSpec } from './managed-child.t
 import { PostgresKeeper } from './postgres-keeper.ts';
 import { prepareQueue, type QueueBackend } from './queue.ts';
 import { reapProcesses } from './reap.ts';
+import { databaseAddress, prepareSchema } from './schema.ts';
 import type { StageReporter } from './stages.ts';
 
 export interface LauncherOptions {
@@ -53,11 +53,6 @@ async function unlessStopped<T>(signal: AbortSignal, work: Promise<T>): Promise<
   }
 }
 
-function databaseAddress(url: string): string {
-  const { hostname, port, pathname } = new URL(url);
-  return `${hostname || 'local socket'}${port === '' ? '' : `:${port}`}${pathname}`;
-}
-
 export class Launcher {
   readonly #options: LauncherOptions;
   readonly #logDir: string;
@@ -91,7 +86,7 @@ export class Launcher {
       (say) =>
         unlessStopped(
           signal,
-          runMigrations({ connectionString: database.url, onApply: (name) => say(`applying ${name}`) }),
+          prepareSchema(database.url, (name) => say(`applying ${name}`)),
         ),
       ({ applied, version }) =>
         `${applied.length === 0 ? 'nothing to do' : `${applied.length} applied`}, schema version ${version}`,

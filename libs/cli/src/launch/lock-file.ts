@@ -65,6 +65,21 @@ function create(file: string, text: string, token: string): boolean {
   }
 }
 
+function proveWritable(dataDir: string, token: string): void {
+  const probe = join(dataDir, `launcher.json.${token}`);
+  try {
+    mkdirSync(dataDir, { recursive: true });
+    writeFileSync(probe, '');
+    rmSync(probe);
+  } catch (error) {
+    throw new ConfigError(
+      `SPINE_DATA_DIR: the folder ${dataDir} cannot be created or written: ${(error as Error).message}. ` +
+        'It may belong to another user, for example root after a start with sudo.',
+      { cause: error },
+    );
+  }
+}
+
 /**
  * Takes the lock of a data directory, creating the directory. Waits for a launcher that is stopping.
  * @throws ConfigError when another launcher runs on it, or the directory cannot be written.
@@ -79,13 +94,7 @@ export async function takeLock(dataDir: string): Promise<LauncherLock> {
     url: null,
     children: [],
   };
-  try {
-    mkdirSync(dataDir, { recursive: true });
-  } catch (error) {
-    throw new ConfigError(
-      `SPINE_DATA_DIR: the folder ${dataDir} cannot be created: ${(error as Error).message}`,
-    );
-  }
+  proveWritable(dataDir, token);
 
   let leftovers: readonly ChildRecord[] = [];
   const began = performance.now();

@@ -72,7 +72,7 @@ export async function createCluster(context: ClusterContext): Promise<ClusterSta
         }`,
       );
     }
-    await writeState(dataDir, state);
+    await writeState(dataDir, state, runAs);
     // An empty folder at the destination would be replaced anyway; removing it first works on every file system.
     await rm(dataDir, { recursive: true, force: true });
     await rename(unfinished, dataDir);
@@ -140,6 +140,6 @@ export async function recoverState(context: ClusterContext): Promise<ClusterStat
         `(single-user mode ended with code ${result.code}).`,
     );
   }
-  await writeState(context.dataDir, state);
+  await writeState(context.dataDir, state, context.runAs);
   return state;
 }

@@ -55,9 +55,20 @@ async function refuseForeignContent(dataDir: string): Promise<void> {
   );
 }
 
-function ownerOf(dataDir: string): { uid: number; gid: number } {
-  const { uid, gid } = statSync(dataDir);
-  return { uid, gid };
+/**
+ * Postgres insists on owning its data directory, and its mode 0700 hides it from everybody else.
+ *
+ * @param ownUid of this process; undefined where there are no user ids
+ * @throws EmbeddedPostgresError when the directory exists and belongs to another user; root may use anybody's.
+ */
+export function refuseForeignOwner(dataDir: string, ownUid: number | undefined): void {
+  if (ownUid === undefined || ownUid === 0 || !existsSync(dataDir)) return;
+  const { uid } = statSync(dataDir);
+  if (uid === ownUid) return;
+  throw new EmbeddedPostgresError(
+    `The data directory ${dataDir} belongs to user id ${uid}, and this process runs as user id ${ownUid}. ` +
+      'Start Spine as the user who created it (or as root), or name another folder in SPINE_DATA_DIR.',
+  );
 }
 
 /**
@@ -71,24 +82,10 @@ export async function choosePlacement(asked: string, onProgress: OnProgress): Pr
   const copyDir = join(relocationDir, 'binaries');
   const ownUid = process.getuid?.();
 
-  if (isCluster(asked)) {
-    const { uid, gid } = ownerOf(asked);
-    if (ownUid === undefined || ownUid === uid) {
-      if (ownUid !== 0) return { dataDir: asked, runAs: undefined, copyDir };
-    } else if (ownUid !== 0) {
-      throw new EmbeddedPostgresError(
-        `The data directory ${asked} belongs to user id ${uid}, and this process runs as user id ${ownUid}. ` +
-          'Start Spine as the user who created it (or as root), or name another folder in SPINE_DATA_DIR.',
-      );
-    }
-    const account = await chooseAccount(onProgress);
-    if (account === undefined || uid === 0 || uid === account.uid) {
-      return { dataDir: asked, runAs: account, copyDir };
-    }
-    return { dataDir: asked, runAs: { user: `user id ${uid}`, uid, gid }, copyDir };
-  }
+  refuseForeignOwner(asked, ownUid);
 
-  await refuseForeignContent(asked);
+  const exists = isCluster(asked);
+  if (!exists) await refuseForeignContent(asked);
   if (ownUid !== 0) {
     await ensureFolder(dirname(asked));
     return { dataDir: asked, runAs: undefined, copyDir };
@@ -96,6 +93,11 @@ export async function choosePlacement(asked: string, onProgress: OnProgress): Pr
 
   const runAs = await chooseAccount(onProgress);
   if (runAs === undefined) return { dataDir: asked, runAs, copyDir };
+  if (exists) {
+    const { uid, gid } = statSync(asked);
+    const own = uid === 0 || uid === runAs.uid;
+    return { dataDir: asked, runAs: own ? runAs : { user: `user id ${uid}`, uid, gid }, copyDir };
+  }
   if (isCluster(relocated)) {
     onProgress(`using the database kept in ${relocated}`);
     return { dataDir: relocated, runAs, copyDir };

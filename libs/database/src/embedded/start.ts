@@ -107,7 +107,7 @@ async function startOnSomePort(
     const outcome = await startServer(context, logFile);
     switch (outcome.kind) {
       case 'started':
-        await writeState(context.dataDir, { ...state, port });
+        await writeState(context.dataDir, { ...state, port }, context.runAs);
         return { port, pid: outcome.pid };
       case 'failed':
         throw new EmbeddedPostgresError(

@@ -1,6 +1,7 @@
 /** What has to be remembered beside a cluster: its passwords and its port. */
 import { randomBytes } from 'node:crypto';
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { chown, readFile, rename, writeFile } from 'node:fs/promises';
+import type { RunAs } from './run-as.ts';
 
 export interface ClusterState {
   readonly superuserPassword: string;
@@ -33,8 +34,15 @@ export async function readState(dataDir: string): Promise<ClusterState | undefin
   return { superuserPassword, password, port: typeof port === 'number' ? port : null };
 }
 
-/** Replaces the state file whole, so that an interrupted write leaves the previous one. */
-export async function writeState(dataDir: string, state: ClusterState): Promise<void> {
+/**
+ * Replaces the state file whole, so that an interrupted write leaves the previous one. As root it is given to the
+ * cluster's owner, who may be the one to start it next time.
+ */
+export async function writeState(
+  dataDir: string,
+  state: ClusterState,
+  owner: RunAs | undefined,
+): Promise<void> {
   const file = stateFileOf(dataDir);
   const unfinished = `${file}.${process.pid}`;
   const text = JSON.stringify(
@@ -43,5 +51,6 @@ export async function writeState(dataDir: string, state: ClusterState): Promise<
     2,
   );
   await writeFile(unfinished, `${text}\n`, { mode: 0o600 });
+  if (owner) await chown(unfinished, owner.uid, owner.gid);
   await rename(unfinished, file);
 }

@@ -7,7 +7,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Job } from 'bullmq';
-import { newId } from '@spine/core';
+import { isUuid, newId } from '@spine/core';
 import type { Logger } from '@spine/observability';
 import type { BullWorker, BullWorkerSettings, HintData } from './bullmq-backend.ts';
 import type { Delivery, HintConsumer, HintReport } from './port.ts';
@@ -130,5 +130,5 @@ export class BullHintConsumer implements HintConsumer {
 function runIdsOf(data: unknown): readonly string[] {
   if (typeof data !== 'object' || data === null || !('run_ids' in data) || !Array.isArray(data.run_ids))
     return [];
-  return data.run_ids.filter((id): id is string => typeof id === 'string');
+  return data.run_ids.filter((id): id is string => typeof id === 'string' && isUuid(id));
 }

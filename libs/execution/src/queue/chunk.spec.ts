@@ -94,7 +94,9 @@ describe('toHints', () => {
       Array.from({ length: 8 }, (_, index) => run({ lane, runId: `${lane}-${index}` })),
     );
     const hints = toHints(runs, (lane) => (lane === 'slow' ? { workers: 1, slots: 100 } : undefined));
-    expect(hints.filter(({ lane }) => lane === 'default').map(({ runIds }) => runIds.length)).toEqual(Array(8).fill(1));
+    expect(hints.filter(({ lane }) => lane === 'default').map(({ runIds }) => runIds.length)).toEqual(
+      Array(8).fill(1),
+    );
     expect(hints.filter(({ lane }) => lane === 'slow').map(({ runIds }) => runIds.length)).toEqual([8]);
   });
 

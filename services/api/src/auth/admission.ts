@@ -50,7 +50,10 @@ function admitLocal(): Admission {
 
 function refuse(page: boolean): Refusal {
   return {
-    problem: new HttpProblem('UNAUTHENTICATED', 'send an API key as Authorization: Bearer <key> or as X-API-Key: <key>'),
+    problem: new HttpProblem(
+      'UNAUTHENTICATED',
+      'send an API key as Authorization: Bearer <key> or as X-API-Key: <key>',
+    ),
     headers: { 'www-authenticate': page ? 'Basic realm="spine", charset="UTF-8"' : 'Bearer realm="spine"' },
   };
 }

@@ -30,7 +30,11 @@ function lanesOf(engine: Engine, lanes: readonly string[]): BullMQAdapter[] {
 }
 
 /** Registers the board; before the server listens. A queue that is not BullMQ shows no lanes. */
-export async function mountBoard(server: FastifyAdapter, engine: Engine, lanes: readonly string[]): Promise<void> {
+export async function mountBoard(
+  server: FastifyAdapter,
+  engine: Engine,
+  lanes: readonly string[],
+): Promise<void> {
   const board = new BoardAdapter().setBasePath(BOARD_PATH);
   createBullBoard({
     queues: lanesOf(engine, lanes),

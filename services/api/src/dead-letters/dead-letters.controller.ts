@@ -25,7 +25,10 @@ const DEFAULT_BY = 'api';
 
 function alreadyResolved(letter: DeadLetter): HttpProblem {
   const by = letter.resolvedBy === null ? '' : ` by ${letter.resolvedBy}`;
-  return new HttpProblem('CONFLICT', `dead letter ${letter.deadLetterId} is already ${letter.resolution ?? 'resolved'}${by}`);
+  return new HttpProblem(
+    'CONFLICT',
+    `dead letter ${letter.deadLetterId} is already ${letter.resolution ?? 'resolved'}${by}`,
+  );
 }
 
 @ApiTags('dead letters')
@@ -66,7 +69,8 @@ export class DeadLettersController {
   @ApiBody({ required: false })
   @Operation({
     summary: 'Run a dead letter again',
-    description: 'Stores a new run and closes the dead letter in one transaction; of two replays at once one wins.',
+    description:
+      'Stores a new run and closes the dead letter in one transaction; of two replays at once one wins.',
     answers: { 202: { description: 'A new run', schema: envelopeOf(replayedJson) } },
     problems: ['NOT_FOUND', 'CONFLICT', 'UNSUPPORTED_MEDIA_TYPE'],
   })
@@ -76,7 +80,11 @@ export class DeadLettersController {
     @Query({ schema: noQuery }) _query: NoQuery,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<Envelope<z.infer<typeof replayedJson>>> {
-    const outcome = await this.engine.dispatcher.replay(id, body?.resolved_by ?? DEFAULT_BY, body?.note ?? null);
+    const outcome = await this.engine.dispatcher.replay(
+      id,
+      body?.resolved_by ?? DEFAULT_BY,
+      body?.note ?? null,
+    );
     switch (outcome.type) {
       case 'replayed': {
         const data = { run_id: outcome.runId, dead_letter_id: id, retry_of_run_id: outcome.deadLetter.runId };

@@ -21,7 +21,10 @@ export const functionJson = z
     name: z.string(),
     description: z.string().nullable().describe('Null where only a worker knows the handler.'),
     tags: z.array(z.string()),
-    params_schema: z.record(z.string(), z.unknown()).nullable().describe('JSON Schema (2020-12) of the params.'),
+    params_schema: z
+      .record(z.string(), z.unknown())
+      .nullable()
+      .describe('JSON Schema (2020-12) of the params.'),
     live: z.boolean().describe('Whether a live worker executes it now.'),
   })
   .meta({ id: 'Function', description: 'A handler that runs can name.' });

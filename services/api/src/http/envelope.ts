@@ -27,7 +27,12 @@ export function elapsedMs(reply: FastifyReply): number {
 }
 
 export function success<T>(reply: FastifyReply, data: T, extras: EnvelopeExtras = {}): Envelope<T> {
-  return { data, elapsed_ms: elapsedMs(reply), warnings: extras.warnings ?? NONE, links: extras.links ?? NONE };
+  return {
+    data,
+    elapsed_ms: elapsedMs(reply),
+    warnings: extras.warnings ?? NONE,
+    links: extras.links ?? NONE,
+  };
 }
 
 /** 202 for work that was accepted and not done yet, with where to look for it. */

@@ -15,7 +15,9 @@ const MAX_OFFSET = 100_000;
 
 /** Query parameters of every list. */
 export const offsetPaging = {
-  limit: wholeNumber(1, LIMIT.max).default(LIMIT.default).describe(`Items of one page. Default ${LIMIT.default}.`),
+  limit: wholeNumber(1, LIMIT.max)
+    .default(LIMIT.default)
+    .describe(`Items of one page. Default ${LIMIT.default}.`),
   offset: wholeNumber(0, MAX_OFFSET).default(0).describe('Items to leave out before the first. Default 0.'),
 };
 
@@ -80,13 +82,19 @@ export function encodeCursor(list: string, position: string): string {
  * The position in a cursor of this list; undefined for none.
  * @throws HttpProblem for a cursor of another list or of nobody, and for a cursor together with an offset.
  */
-export function positionOf(list: string, query: PageQuery, isPosition: (text: string) => boolean): string | undefined {
+export function positionOf(
+  list: string,
+  query: PageQuery,
+  isPosition: (text: string) => boolean,
+): string | undefined {
   const { cursor, offset } = query;
   if (cursor === undefined) return undefined;
   const text = Buffer.from(cursor, 'base64url').toString('utf8');
   const position = text.slice(list.length + 1);
   if (!text.startsWith(`${list}:`) || !isPosition(position)) {
-    throw invalid([{ field: 'cursor', code: 'invalid_cursor', message: 'is not a next_cursor of this list' }]);
+    throw invalid([
+      { field: 'cursor', code: 'invalid_cursor', message: 'is not a next_cursor of this list' },
+    ]);
   }
   if (offset > 0) {
     throw invalid([{ field: 'offset', code: 'conflict', message: 'cannot be used together with cursor' }]);

@@ -25,5 +25,8 @@ export class ProblemFilter implements ExceptionFilter {
 /** A fault with what finds its request again. The query is left out: it may carry what should not be logged. */
 export function logFault(logger: Logger, reply: FastifyReply, error: unknown): void {
   const { id, method, routeOptions } = reply.request;
-  logger.error({ err: error, request_id: id, method, route: routeOptions.url ?? 'unknown' }, 'request failed');
+  logger.error(
+    { err: error, request_id: id, method, route: routeOptions.url ?? 'unknown' },
+    'request failed',
+  );
 }

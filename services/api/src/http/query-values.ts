@@ -17,7 +17,11 @@ export function once<S extends z.ZodType<unknown, string>>(schema: S) {
 /** Text of any characters that Postgres can compare with. */
 export function text(maxLength: number) {
   return once(
-    z.string().min(1).max(maxLength).refine(isStorableText, 'must not contain NUL characters or lone surrogates'),
+    z
+      .string()
+      .min(1)
+      .max(maxLength)
+      .refine(isStorableText, 'must not contain NUL characters or lone surrogates'),
   );
 }
 
@@ -39,23 +43,26 @@ const EARLIEST = Date.UTC(1970, 0, 2);
 const LATEST = Date.UTC(9999, 11, 31);
 
 /** An RFC 3339 instant. Its `+` must be sent as `%2B`. */
-export const instant = z.preprocess((value, ctx) => {
-  const parsed = z.iso.datetime({ offset: true }).safeParse(value);
-  const time = parsed.success ? Date.parse(parsed.data) : Number.NaN;
-  if (time >= EARLIEST && time <= LATEST) return new Date(time);
-  ctx.issues.push({
-    code: 'custom',
-    message: 'must be an instant such as 2026-01-31T12:00:00Z, from 1970 to 9999',
-    input: value,
-  });
-  return z.NEVER;
-}, z.date().meta({ type: 'string', format: 'date-time' }));
+export const instant = z.preprocess(
+  (value, ctx) => {
+    const parsed = z.iso.datetime({ offset: true }).safeParse(value);
+    const time = parsed.success ? Date.parse(parsed.data) : Number.NaN;
+    if (time >= EARLIEST && time <= LATEST) return new Date(time);
+    ctx.issues.push({
+      code: 'custom',
+      message: 'must be an instant such as 2026-01-31T12:00:00Z, from 1970 to 9999',
+      input: value,
+    });
+    return z.NEVER;
+  },
+  z.date().meta({ type: 'string', format: 'date-time' }),
+);
 
 /** `a,b` or the parameter repeated, or both. */
 export function listOfValues<T extends string>(values: readonly T[]) {
   return z.preprocess(
     (value) => {
-      const parts = Array.isArray(value) ? value : [value];
+      const parts: unknown[] = Array.isArray(value) ? value : [value];
       return [...new Set(parts.flatMap((part) => (typeof part === 'string' ? part.split(',') : [part])))];
     },
     z.array(z.enum(values)).min(1),

@@ -15,7 +15,8 @@ function pathOf(segments: readonly PropertyKey[], root: string): string {
 
 function valueAt(input: unknown, segments: readonly PropertyKey[]): unknown {
   return segments.reduce<unknown>(
-    (value, segment) => (typeof value === 'object' && value !== null ? Reflect.get(value, segment) : undefined),
+    (value, segment) =>
+      typeof value === 'object' && value !== null ? Reflect.get(value, segment) : undefined,
     input,
   );
 }

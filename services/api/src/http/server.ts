@@ -38,7 +38,8 @@ function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
     type: 'urn:spine:problem:validation-failed',
     title: PROBLEMS.VALIDATION_FAILED.title,
     status: 400,
-    detail: error.code === 'HPE_HEADER_OVERFLOW' ? 'the headers are too large' : 'the request is not HTTP/1.1',
+    detail:
+      error.code === 'HPE_HEADER_OVERFLOW' ? 'the headers are too large' : 'the request is not HTTP/1.1',
     code: 'VALIDATION_FAILED',
     errors: [],
   });
@@ -62,8 +63,20 @@ function observe(fastify: FastifyInstance, logger: Logger, metrics: Metrics): vo
   });
 }
 
+/** A method and the pattern of its path, e.g. `GET /api/v1/runs/:run_id`. */
+export interface Route {
+  readonly method: string;
+  readonly pattern: string;
+}
+
+export interface Server {
+  readonly adapter: FastifyAdapter;
+  /** Every route there is, whoever registered it; complete once the application is ready. */
+  readonly routes: readonly Route[];
+}
+
 /** A Fastify adapter with admission, strict bodies, response headers and metrics in place. */
-export function createServer({ admission, logger, metrics }: ServerOptions): FastifyAdapter {
+export function createServer({ admission, logger, metrics }: ServerOptions): Server {
   const adapter = new FastifyAdapter({
     bodyLimit: MAX_BODY_BYTES,
     genReqId: requestIdOf,
@@ -83,6 +96,10 @@ export function createServer({ admission, logger, metrics }: ServerOptions): Fas
     },
   });
   const fastify = adapter.getInstance();
+  const routes: Route[] = [];
+  fastify.addHook('onRoute', ({ method, url }) => {
+    routes.push(...[method].flat().map((each) => ({ method: each, pattern: url })));
+  });
   takeStrictJson(fastify);
   fastify.addHook('onRequest', (request, reply, done) => {
     if (!refused(admission, request, reply)) done();
@@ -92,5 +109,5 @@ export function createServer({ admission, logger, metrics }: ServerOptions): Fas
     done(null, payload);
   });
   observe(fastify, logger, metrics);
-  return adapter;
+  return { adapter, routes };
 }

@@ -17,7 +17,9 @@ export function parseBody(body: Buffer): unknown {
   }
   const parsed = parseStrictJson(body.toString('utf8'));
   if (parsed.isOk()) return parsed.value;
-  throw invalid(parsed.error.map((problem) => ({ ...problem, field: problem.field === '' ? 'body' : problem.field })));
+  throw invalid(
+    parsed.error.map((problem) => ({ ...problem, field: problem.field === '' ? 'body' : problem.field })),
+  );
 }
 
 /** Makes JSON the only type of body this server takes. */

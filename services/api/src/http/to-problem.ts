@@ -15,7 +15,8 @@ const FASTIFY: Readonly<Record<string, () => HttpProblem>> = {
     new HttpProblem('VALIDATION_FAILED', 'the body is not as long as its Content-Length', {
       errors: [{ field: 'body', code: 'invalid_length', message: 'must be as long as Content-Length says' }],
     }),
-  FST_ERR_BAD_URL: () => new HttpProblem('VALIDATION_FAILED', 'the path is not a valid percent-encoded URL path'),
+  FST_ERR_BAD_URL: () =>
+    new HttpProblem('VALIDATION_FAILED', 'the path is not a valid percent-encoded URL path'),
   FST_ERR_MAX_PARAM_LENGTH: () => new HttpProblem('NOT_FOUND', 'nothing has a name that long'),
 };
 
@@ -38,7 +39,10 @@ function fromStatus(status: number): HttpProblem {
     case 413:
       return new HttpProblem('PAYLOAD_TOO_LARGE', 'the request is too large');
     case 415:
-      return new HttpProblem('UNSUPPORTED_MEDIA_TYPE', 'send the body as JSON with Content-Type: application/json');
+      return new HttpProblem(
+        'UNSUPPORTED_MEDIA_TYPE',
+        'send the body as JSON with Content-Type: application/json',
+      );
     default:
       return new HttpProblem('VALIDATION_FAILED', 'the request could not be read');
   }
@@ -47,11 +51,16 @@ function fromStatus(status: number): HttpProblem {
 export function toProblem(error: unknown): HttpProblem {
   if (error instanceof HttpProblem) return error;
   // Nest wraps what Fastify threw.
-  const known = FASTIFY[codeOf(error) ?? ''] ?? FASTIFY[codeOf(error instanceof Error ? error.cause : null) ?? ''];
+  const known =
+    FASTIFY[codeOf(error) ?? ''] ?? FASTIFY[codeOf(error instanceof Error ? error.cause : null) ?? ''];
   if (known !== undefined) return known();
   if (error instanceof HttpException && error.getStatus() < 500) return fromStatus(error.getStatus());
   if (classifySqlFault(error) === 'connection') {
-    return new HttpProblem('UNAVAILABLE', 'the database does not answer; try again shortly', { cause: error });
+    return new HttpProblem('UNAVAILABLE', 'the database does not answer; try again shortly', {
+      cause: error,
+    });
   }
-  return new HttpProblem('INTERNAL', 'an internal error occurred; the log has it under the request id', { cause: error });
+  return new HttpProblem('INTERNAL', 'an internal error occurred; the log has it under the request id', {
+    cause: error,
+  });
 }

@@ -19,7 +19,11 @@ interface Converted {
 /** A zod schema with its named parts apart, as the document keeps them. */
 function convert(schema: unknown, options: { schemaType: 'input' | 'output' }): Converted | undefined {
   if (!(schema instanceof z.ZodType)) return undefined;
-  const { $defs = {}, $schema: _dialect, ...rest } = z.toJSONSchema(schema, {
+  const {
+    $defs = {},
+    $schema: _dialect,
+    ...rest
+  } = z.toJSONSchema(schema, {
     io: options.schemaType,
     target: 'draft-2020-12',
     // Dates: their schema says what they are as text.

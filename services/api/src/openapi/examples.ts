@@ -27,7 +27,7 @@ export const WORK_SPEC_EXAMPLES = {
     value: {
       kind: 'operation',
       name: 'finra.otc_transparency.ingest_week',
-      params: { file_path: 'week.psv' },
+      params: { file_path: 'finra_otc_weekly_otc_20251215.csv' },
     },
   },
 } as const;

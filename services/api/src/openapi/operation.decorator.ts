@@ -32,7 +32,9 @@ function problemAnswers(codes: readonly ProblemCode[]) {
 
 export function Operation(options: OperationOptions): MethodDecorator {
   const { summary, description, answers, problems = [], open = false } = options;
-  const always: readonly ProblemCode[] = open ? ['VALIDATION_FAILED'] : ['VALIDATION_FAILED', 'UNAUTHENTICATED', 'FORBIDDEN'];
+  const always: readonly ProblemCode[] = open
+    ? ['VALIDATION_FAILED']
+    : ['VALIDATION_FAILED', 'UNAUTHENTICATED', 'FORBIDDEN'];
   return applyDecorators(
     ApiOperation({
       summary,

@@ -16,7 +16,10 @@ export interface BatchResult {
 }
 
 function refusedItem(index: number, problem: HttpProblem): BatchItemJson {
-  const errors = problem.errors.map((error) => ({ ...error, field: `runs[${index}].${error.field}` }));
+  const errors = problem.errors.map((error) => ({
+    ...error,
+    field: error.field === '' ? `runs[${index}]` : `runs[${index}].${error.field}`,
+  }));
   return { index, outcome: 'refused', code: problem.code, detail: problem.message, errors };
 }
 
@@ -28,13 +31,19 @@ async function submitItem(
   onFault: (error: unknown) => void,
 ): Promise<BatchItemJson> {
   const parsed = workSpecJson.safeParse(item);
-  if (!parsed.success) return refusedItem(index, invalid(fieldErrors(parsed.error, item, 'spec')));
+  if (!parsed.success) return refusedItem(index, invalid(fieldErrors(parsed.error, item, '')));
   const spec = workSpecFromJson(parsed.data);
   try {
     const result = submitted(spec, await dispatcher.submit(spec, options));
     if (result.type === 'refused') return refusedItem(index, result.problem);
     const { run_id, status } = result.run;
-    return { index, outcome: result.type, status, run_id, warnings: result.type === 'accepted' ? [...result.warnings] : [] };
+    return {
+      index,
+      outcome: result.type,
+      status,
+      run_id,
+      warnings: result.type === 'accepted' ? [...result.warnings] : [],
+    };
   } catch (error) {
     const problem = toProblem(error);
     if (problem.status >= 500) onFault(error);
@@ -54,5 +63,10 @@ export async function submitBatch(
   );
   const count = (outcome: BatchItemJson['outcome']): number =>
     results.filter((result) => result.outcome === outcome).length;
-  return { accepted: count('accepted'), existing: count('existing'), refused: count('refused'), items: results };
+  return {
+    accepted: count('accepted'),
+    existing: count('existing'),
+    refused: count('refused'),
+    items: results,
+  };
 }

@@ -22,14 +22,23 @@ function notCancellable(runId: string, status: RunStatus): HttpProblem {
   if (status === 'completed') {
     return new HttpProblem('ALREADY_COMPLETE', `run ${runId} is completed; there is nothing left to cancel`);
   }
-  return new HttpProblem('NOT_CANCELLABLE', `run ${runId} is ${status}; only a run that has not ended can be cancelled`);
+  return new HttpProblem(
+    'NOT_CANCELLABLE',
+    `run ${runId} is ${status}; only a run that has not ended can be cancelled`,
+  );
 }
 
 function notRetryable(runId: string, status: RunStatus): HttpProblem {
   if (status === 'completed') {
-    return new HttpProblem('ALREADY_COMPLETE', `run ${runId} is completed; submit a new run to do its work again`);
+    return new HttpProblem(
+      'ALREADY_COMPLETE',
+      `run ${runId} is completed; submit a new run to do its work again`,
+    );
   }
-  return new HttpProblem('CONFLICT', `run ${runId} is ${status}; only a run that ended without success can be retried`);
+  return new HttpProblem(
+    'CONFLICT',
+    `run ${runId} is ${status}; only a run that ended without success can be retried`,
+  );
 }
 
 @ApiTags('runs')
@@ -42,7 +51,8 @@ export class RunActionsController {
   @ApiBody({ required: false })
   @Operation({
     summary: 'Cancel a run',
-    description: 'A waiting run never starts; a running one loses its hold at once and its signal with the next heartbeat.',
+    description:
+      'A waiting run never starts; a running one loses its hold at once and its signal with the next heartbeat.',
     answers: { 200: { description: 'Cancelled', schema: envelopeOf(cancelledJson) } },
     problems: ['NOT_FOUND', 'NOT_CANCELLABLE', 'ALREADY_COMPLETE', 'UNSUPPORTED_MEDIA_TYPE'],
   })

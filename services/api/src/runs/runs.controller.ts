@@ -3,7 +3,14 @@ import { ApiBody, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { isUuid } from '@spine/core';
 import { listRunEvents } from '@spine/database';
-import { runEventJson, runJson, toRunEventJson, toRunJson, workSpecFromJson, workSpecJson } from '@spine/execution';
+import {
+  runEventJson,
+  runJson,
+  toRunEventJson,
+  toRunJson,
+  workSpecFromJson,
+  workSpecJson,
+} from '@spine/execution';
 import type { Engine, RunEventJson, RunJson, WorkSpecJson } from '@spine/execution';
 import type { Logger } from '@spine/observability';
 import { accepted, envelopeOf, listOf, success } from '../http/envelope.ts';
@@ -55,7 +62,10 @@ export class RunsController {
       'Answers when the run is stored; it is executed by a worker. With a known idempotency_key the existing run is returned.',
     answers: {
       202: { description: 'Stored', schema: envelopeOf(runAcceptedJson) },
-      200: { description: 'The idempotency key is known: the existing run', schema: envelopeOf(runAcceptedJson) },
+      200: {
+        description: 'The idempotency key is known: the existing run',
+        schema: envelopeOf(runAcceptedJson),
+      },
     },
     problems: ['CONFLICT', 'PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'],
   })
@@ -74,7 +84,9 @@ export class RunsController {
         return accepted(reply, result.run, `/api/v1/runs/${result.run.run_id}`, result.warnings);
       case 'existing':
         void reply.code(200);
-        return success(reply, result.run, { links: [{ rel: 'self', href: `/api/v1/runs/${result.run.run_id}` }] });
+        return success(reply, result.run, {
+          links: [{ rel: 'self', href: `/api/v1/runs/${result.run.run_id}` }],
+        });
       case 'refused':
         throw result.problem;
     }
@@ -115,7 +127,11 @@ export class RunsController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<ListEnvelope<RunJson>> {
     const before = positionOf('runs', query, isUuid);
-    const page = { limit: query.limit, offset: query.offset, ...(before === undefined ? {} : { beforeRunId: before }) };
+    const page = {
+      limit: query.limit,
+      offset: query.offset,
+      ...(before === undefined ? {} : { beforeRunId: before }),
+    };
     const found = await this.engine.dispatcher.list(runFilter(query), page);
     const last = found.runs.at(-1);
     return list(reply, query, {
@@ -153,7 +169,11 @@ export class RunsController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<ListEnvelope<RunEventJson>> {
     const after = positionOf('events', query, isEventId);
-    const page = { limit: query.limit, offset: query.offset, ...(after === undefined ? {} : { afterEventId: after }) };
+    const page = {
+      limit: query.limit,
+      offset: query.offset,
+      ...(after === undefined ? {} : { afterEventId: after }),
+    };
     const found = await listRunEvents(this.engine.db, runId, page);
     // A run is stored together with its first event.
     if (found.total === 0) throw notFound('run', runId);

@@ -31,7 +31,9 @@ const FEATURES = [
 const capabilitiesJson = z
   .object({
     version: z.string(),
-    tier: z.enum(['embedded', 'distributed']).describe('embedded: everything in one Postgres; distributed: queue on Redis.'),
+    tier: z
+      .enum(['embedded', 'distributed'])
+      .describe('embedded: everything in one Postgres; distributed: queue on Redis.'),
     mode: z.enum(['open', 'keys']).describe('open: local mode, no key is asked for.'),
     backends: z.object({ database: z.literal('postgres'), queue: z.string() }),
     features: z.array(z.enum(FEATURES)),

@@ -41,7 +41,12 @@ export class HealthController {
   }
 
   @Get()
-  @Operation({ summary: 'Health of the API and what it stands on', description: DOWN, answers: READY, open: true })
+  @Operation({
+    summary: 'Health of the API and what it stands on',
+    description: DOWN,
+    answers: READY,
+    open: true,
+  })
   getHealth(
     @Query({ schema: noQuery }) _query: NoQuery,
     @Res({ passthrough: true }) reply: FastifyReply,

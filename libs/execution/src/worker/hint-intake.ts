@@ -1,0 +1,91 @@
+/**
+ * Hints to attempts.
+ *
+ * 1. A slot is taken before a run is claimed; no hint is fetched while no slot is free.
+ * 2. What does not fit into free slots waits a moment for some, and is then hinted anew for another worker.
+ * 3. A hint ends when all its runs have, and reports what became of them.
+ */
+import type { Logger, Metrics } from '@spine/observability';
+import type { Delivery, HintConsumer, HintQueue } from '../queue/port.ts';
+import type { AttemptOutcome, ExecutedAttempt } from './executor.ts';
+import type { Slots } from './slots.ts';
+
+export interface HintIntakeOptions {
+  readonly queue: HintQueue;
+  readonly slots: Slots;
+  /** Claims and executes one run, for which a slot was taken; frees the slot. */
+  readonly execute: (runId: string) => Promise<ExecutedAttempt | 'gone'>;
+  readonly stopping: AbortSignal;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+/** How long the rest of a hint waits for slots. */
+const LEFTOVER_WAIT_MS = 200;
+/** How often a full worker looks whether it should stop. */
+const FULL_WAIT_MS = 1_000;
+
+export class HintIntake {
+  readonly #options: HintIntakeOptions;
+
+  constructor(options: HintIntakeOptions) {
+    this.#options = options;
+  }
+
+  /** Fetches and accepts hints of a lane until the worker stops. */
+  async run(lane: string, consumer: HintConsumer): Promise<void> {
+    const { slots, stopping } = this.#options;
+    while (!stopping.aborted) {
+      if (!(await slots.whenFree(FULL_WAIT_MS))) continue;
+      const delivery = await consumer.next();
+      if (delivery !== null) await this.#accept(lane, delivery);
+    }
+  }
+
+  /** Starts a hint's runs as slots allow; returns when the next hint may be fetched. */
+  async #accept(lane: string, delivery: Delivery): Promise<void> {
+    const { slots, stopping, execute, metrics } = this.#options;
+    metrics.hints.inc({ event: 'delivered' });
+    const executed: Promise<ExecutedAttempt | 'gone'>[] = [];
+    let left = delivery.runIds;
+    while (left.length > 0) {
+      const taken = stopping.aborted ? 0 : slots.take(left.length);
+      for (const runId of left.slice(0, taken)) executed.push(execute(runId));
+      left = left.slice(taken);
+      if (left.length > 0 && (stopping.aborted || !(await slots.whenFree(LEFTOVER_WAIT_MS)))) break;
+    }
+    if (left.length > 0) await this.#giveBack(lane, delivery.priority, left);
+    void this.#report(delivery, executed, left.length);
+  }
+
+  async #giveBack(lane: string, priority: number, runIds: readonly string[]): Promise<void> {
+    const { queue, metrics, logger } = this.#options;
+    metrics.hints.inc({ event: 'given_back' });
+    // The relay hints these runs again if this fails.
+    await queue
+      .publish([{ lane, priority, runIds, label: `given back ×${runIds.length}`, delayMs: 0 }])
+      .catch((error: unknown) => logger.debug({ err: error }, 'giving runs back to the queue failed'));
+  }
+
+  async #report(
+    delivery: Delivery,
+    executed: readonly Promise<ExecutedAttempt | 'gone'>[],
+    givenBack: number,
+  ): Promise<void> {
+    const counts = new Map<string, number>();
+    const count = (what: AttemptOutcome | 'gone' | 'given_back' | 'unknown', by = 1): void => {
+      counts.set(what, (counts.get(what) ?? 0) + by);
+    };
+    let failure: string | null = null;
+    for (const result of await Promise.allSettled(executed)) {
+      if (result.status === 'rejected') count('unknown');
+      else if (result.value === 'gone') count('gone');
+      else {
+        count(result.value.outcome);
+        if (delivery.runIds.length === 1) failure = result.value.error;
+      }
+    }
+    if (givenBack > 0) count('given_back', givenBack);
+    await delivery.finish({ outcomes: Object.fromEntries(counts), failure });
+  }
+}
