@@ -43,7 +43,8 @@ export async function measureHttpSubmit(
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
   try {
-    const [message] = await once(api, 'message', { signal: AbortSignal.timeout(30_000) });
+    const messages: readonly unknown[] = await once(api, 'message', { signal: AbortSignal.timeout(30_000) });
+    const message = messages[0];
     if (!isReady(message)) throw new Error(`the api said ${JSON.stringify(message)} instead of being ready`);
     const request = {
       url: `${message.url}/api/v1/runs`,

@@ -30,7 +30,7 @@ function nextHint(consumer: HintConsumer): Promise<Delivery> {
   return waitFor(() => consumer.next(), { timeoutMs: 20_000, message: 'a hint' });
 }
 
-describe.each(BACKENDS)('%s', (_, open) => {
+describe.concurrent.each(BACKENDS)('%s', (_, open) => {
   let opened: OpenQueue;
   let queue: HintQueue;
   const consumers: HintConsumer[] = [];
@@ -49,7 +49,7 @@ describe.each(BACKENDS)('%s', (_, open) => {
     return consumer;
   };
 
-  describe.concurrent('carries hints', () => {
+  describe('carries hints', () => {
     it('from publish over consume to finish, and counts them on the way', async () => {
       const lane = newLane();
       const published = hint(lane, { priority: 1 });
@@ -133,7 +133,7 @@ describe.each(BACKENDS)('%s', (_, open) => {
     });
   });
 
-  describe.concurrent('an empty lane', () => {
+  describe('an empty lane', () => {
     it('answers null after a while', async () => {
       const consumer = consume(newLane());
       // The first answer of some is immediate.
@@ -153,7 +153,7 @@ describe.each(BACKENDS)('%s', (_, open) => {
     });
   });
 
-  describe.concurrent('a closed consumer', () => {
+  describe('a closed consumer', () => {
     it('answers null, also to a question that is under way', async () => {
       const consumer = queue.consume(newLane());
       await consumer.next();
@@ -170,12 +170,13 @@ describe.each(BACKENDS)('%s', (_, open) => {
       const pending = gone.next();
       await gone.close();
       await pending;
-      const published = Array.from({ length: 3 }, () => hint(lane));
-      await queue.publish(published);
-      const other = consume(lane);
-      const seen: string[] = [];
-      while (seen.length < 3) seen.push(...(await nextHint(other)).runIds);
-      expect(seen.sort()).toEqual(published.flatMap(({ runIds }) => runIds).sort());
+      const published = hint(lane);
+      await queue.publish([published]);
+      // A question that is asked later is answered: whatever the closed one still waited for is over.
+      const clock = consume(newLane());
+      await clock.next();
+      await clock.next();
+      expect((await nextHint(consume(lane))).runIds).toEqual(published.runIds);
     });
 
     it('may be closed while hints run; they can still be finished', async () => {
@@ -190,14 +191,13 @@ describe.each(BACKENDS)('%s', (_, open) => {
     });
   });
 
-  describe.concurrent('two consumers', () => {
+  describe('two consumers', () => {
     it('never get the same hint while it runs', async () => {
       const lane = newLane();
       const [first, second] = [consume(lane), consume(lane)];
       await queue.publish([hint(lane)]);
       await nextHint(first);
-      await second.next();
-      expect(await second.next()).toBeNull();
+      for (let asked = 0; asked < 3; asked += 1) expect(await second.next()).toBeNull();
     });
 
     it('share the hints, each to one of them', async () => {
@@ -220,7 +220,7 @@ describe.each(BACKENDS)('%s', (_, open) => {
     });
   });
 
-  describe.concurrent('a finished hint', () => {
+  describe('a finished hint', () => {
     it('shows as failed when its report says so', async () => {
       const lane = newLane();
       await queue.publish([hint(lane), hint(lane)]);
@@ -248,7 +248,7 @@ describe.each(BACKENDS)('%s', (_, open) => {
   });
 });
 
-describe.each(BACKENDS.slice(1))('%s, wiped while hints run', (_, open) => {
+describe.concurrent.each(BACKENDS.slice(1))('%s, wiped while hints run', (_, open) => {
   it('forgets them; finishing them rejects nowhere, and new ones come through', async () => {
     const { queue, wipe, close } = await open();
     const lane = newLane();

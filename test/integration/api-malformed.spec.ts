@@ -1,7 +1,7 @@
 import { request } from 'node:http';
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { listIn, startApi } from './api-support.ts';
+import { anyText, listIn, startApi, textLike } from './api-support.ts';
 import type { Api, CallInit } from './api-support.ts';
 
 let api: Api;
@@ -121,16 +121,16 @@ describe('POST /runs refuses', () => {
     expect(answer.status, answer.text.slice(0, 500)).toBe(status);
     expect(answer.headers.get('content-type')).toMatch(/^application\/problem\+json/);
     expect(answer.body).toMatchObject({
-      type: expect.stringMatching(/^urn:spine:problem:/),
-      title: expect.any(String),
+      type: textLike(/^urn:spine:problem:/),
+      title: anyText,
       status,
       code,
-      detail: expect.any(String),
+      detail: anyText,
       instance: '/api/v1/runs',
       request_id: answer.headers.get('x-request-id'),
     });
     const fields = listIn(answer.body['errors']).map((error) => String(error['field']));
-    expect(fields).toContainEqual(field instanceof RegExp ? expect.stringMatching(field) : field);
+    expect(fields).toContainEqual(field instanceof RegExp ? textLike(field) : field);
     expect(await api.rowCounts()).toEqual(before);
   });
 

@@ -1,5 +1,6 @@
 /** An API in process, over a database of its own: what every test of the HTTP contract starts with. */
 import { randomBytes } from 'node:crypto';
+import { expect } from 'vitest';
 import { createApp } from '@spine/api';
 import type { ApiApp } from '@spine/api';
 import { loadSettings } from '@spine/config';
@@ -61,6 +62,11 @@ export interface Answer {
 export interface Json {
   readonly [key: string]: Json;
 }
+
+/** Matchers of a type that the compiler knows: vitest's own are `any`. */
+export const anyText = expect.any(String) as string;
+export const anyNumber = expect.any(Number) as number;
+export const textLike = (pattern: RegExp): string => expect.stringMatching(pattern) as string;
 
 /** The items of a list in an answer. */
 export function listIn(value: unknown): readonly Json[] {

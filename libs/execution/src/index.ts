@@ -2,6 +2,8 @@ export * from './dispatch/capacity.ts';
 export * from './dispatch/dispatcher.ts';
 export * from './dispatch/hint-publisher.ts';
 export * from './dispatch/outcome.ts';
+export * from './dispatch/rerun.ts';
+export * from './dispatch/submitter.ts';
 export * from './handlers/builtin.ts';
 export * from './maintenance/services.ts';
 export * from './maintenance/ticker.ts';

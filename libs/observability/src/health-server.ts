@@ -24,7 +24,7 @@ export async function startHealthServer(options: HealthServerOptions): Promise<H
       response.writeHead(status, { 'content-type': type }).end(body);
     };
     void (async () => {
-      switch (request.url) {
+      switch (request.url ?? '') {
         case '/health/live':
           answer(200, '{"status":"ok"}');
           return;

@@ -5,7 +5,11 @@ const SECRET = 'hunter2-hunter2-hunter2';
 
 function captured(level = 'trace') {
   const lines: string[] = [];
-  const logger = createLogger({ service: 'worker', level, destination: { write: (line) => void lines.push(line) } });
+  const logger = createLogger({
+    service: 'worker',
+    level,
+    destination: { write: (line) => void lines.push(line) },
+  });
   return { logger, lines, last: () => JSON.parse(lines.at(-1) ?? 'null') as Record<string, unknown> };
 }
 
@@ -13,7 +17,13 @@ describe('a log line', () => {
   it('is JSON with a level name, an ISO time, the service and the process', () => {
     const { logger, last } = captured();
     logger.warn({ run_id: 'r' }, 'said');
-    expect(last()).toMatchObject({ level: 'warn', service: 'worker', pid: process.pid, run_id: 'r', msg: 'said' });
+    expect(last()).toMatchObject({
+      level: 'warn',
+      service: 'worker',
+      pid: process.pid,
+      run_id: 'r',
+      msg: 'said',
+    });
     expect(last()['time']).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
   });
 
@@ -39,7 +49,11 @@ describe('secrets', () => {
     'connectionString',
     'connection_string',
   ])('in a field %s are redacted, up to two levels down', (field) => {
-    for (const object of [{ [field]: SECRET }, { a: { [field]: SECRET } }, { a: { b: { [field]: SECRET } } }]) {
+    for (const object of [
+      { [field]: SECRET },
+      { a: { [field]: SECRET } },
+      { a: { b: { [field]: SECRET } } },
+    ]) {
       const { logger, lines } = captured();
       logger.info(object, 'said');
       expect(lines.join('')).not.toContain(SECRET);
@@ -48,7 +62,12 @@ describe('secrets', () => {
   });
 
   it('in headers are redacted, wherever the request hangs', () => {
-    const headers = { authorization: `Bearer ${SECRET}`, cookie: SECRET, 'x-api-key': SECRET, 'x-token': SECRET };
+    const headers = {
+      authorization: `Bearer ${SECRET}`,
+      cookie: SECRET,
+      'x-api-key': SECRET,
+      'x-token': SECRET,
+    };
     for (const object of [{ headers }, { req: { headers } }]) {
       const { logger, lines } = captured();
       logger.info(object, 'said');
@@ -95,7 +114,10 @@ describe('an error', () => {
 
   it('does not leak as something thrown that is no error', () => {
     const { logger, lines } = captured();
-    logger.error({ err: { message: 'odd', client: { connectionParameters: { password: SECRET } } } }, 'failed');
+    logger.error(
+      { err: { message: 'odd', client: { connectionParameters: { password: SECRET } } } },
+      'failed',
+    );
     logger.error({ err: 'plain text' }, 'failed');
     expect(lines.join('')).not.toContain(SECRET);
     expect(lines[0]).toContain('odd');

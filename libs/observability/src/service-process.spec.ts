@@ -31,7 +31,9 @@ interface Started {
 async function endOf(child: ChildProcess): Promise<number | string> {
   // Not 'close': it does not come once the parent has broken the channel.
   const exit: Promise<unknown[]> = once(child, 'exit');
-  await Promise.all([child.stdout, child.stderr].map((stream) => (stream === null ? null : once(stream, 'end'))));
+  await Promise.all(
+    [child.stdout, child.stderr].map((stream) => (stream === null ? null : once(stream, 'end'))),
+  );
   const [code, signal] = await exit;
   return typeof code === 'number' ? code : String(signal);
 }
@@ -119,7 +121,11 @@ describe('a service process', () => {
   });
 
   it('ends with 1 when its stop takes longer than allowed', async () => {
-    const { child, message, ended, said } = service(`return { ready: {}, stop: () => new Promise(() => {}) };`, {}, 50);
+    const { child, message, ended, said } = service(
+      `return { ready: {}, stop: () => new Promise(() => {}) };`,
+      {},
+      50,
+    );
     await message;
     child.kill('SIGTERM');
     expect(await ended).toBe(1);

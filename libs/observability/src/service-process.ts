@@ -55,7 +55,8 @@ export async function runServiceProcess(options: ServiceProcessOptions): Promise
     process.stderr.write(`${options.name} could not start: ${describe(error)}\n`);
     process.exit(1);
   }
-  process.send?.({ type: 'ready', ...service.ready });
+  // Sending into a channel that the launcher's death has closed would throw.
+  if (process.connected) process.send?.({ type: 'ready', ...service.ready });
   await stopping;
   setTimeout(() => {
     fault(`${options.name}: stop`, new Error(`not stopped within ${options.stopWithinMs} ms`));

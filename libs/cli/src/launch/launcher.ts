@@ -5,20 +5,23 @@
  * 2. Every process is stopped by `stop()`, wherever the start was interrupted; after it began nothing is started.
  * 3. Postgres stops last: the services hand their work back to it.
  */
-import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { childEnvironment, type Settings } from '@spine/config';
+import type { Settings } from '@spine/config';
 import { anyFreePort, isPortFree } from '@spine/database/embedded';
 import { chooseApiPort } from './api-port.ts';
 import { renderBanner, visitUrl } from './banner.ts';
-import { deferred } from './deferred.ts';
+import { findExampleFile } from './example-file.ts';
 import { takeLock, type LauncherLock } from './lock-file.ts';
 import { ChildStartError, ManagedChild, type ChildSpec } from './managed-child.ts';
 import { PostgresKeeper } from './postgres-keeper.ts';
 import { prepareQueue, type QueueBackend } from './queue.ts';
 import { reapProcesses } from './reap.ts';
 import { databaseAddress, prepareSchema } from './schema.ts';
+import { serviceEnvironment } from './service-environment.ts';
 import type { StageReporter } from './stages.ts';
+import { unlessStopped } from './unless-stopped.ts';
+import { untilReady } from './until-ready.ts';
 
 export interface LauncherOptions {
   readonly settings: Settings<'launcher'>;
@@ -30,28 +33,8 @@ export interface LauncherOptions {
 }
 
 const API_PORT_ATTEMPTS = 3;
-const READY_POLL_MS = 100;
-const READY_TIMEOUT_MS = 60_000;
 const LOG_WATCH_MS = 1_000;
 const ERRORS_SHOWN = 5;
-/** Of the grace, a child is told this much less: it has to be done before it is killed. */
-const CHILD_MARGIN_SECONDS = 1;
-
-/** Rejects with the signal's reason as soon as it is aborted; `work` then goes on unheeded. */
-async function unlessStopped<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
-  signal.throwIfAborted();
-  const stop = deferred<never>();
-  const onAbort = (): void => stop.reject(signal.reason);
-  signal.addEventListener('abort', onAbort);
-  // Both may reject, and only the first is waited for.
-  work.catch(() => undefined);
-  stop.promise.catch(() => undefined);
-  try {
-    return await Promise.race([work, stop.promise]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
-}
 
 export class Launcher {
   readonly #options: LauncherOptions;
@@ -104,7 +87,7 @@ export class Launcher {
     const url = await this.#startServices(database.url);
     await reporter.run(
       'ready',
-      () => this.#untilReady(url),
+      () => untilReady(url, signal),
       () => `${url}/health/ready answers`,
     );
     this.#lock?.update({ state: 'running', url });
@@ -121,7 +104,7 @@ export class Launcher {
           ? undefined
           : database.dir,
       logDir: this.#logDir,
-      finraFile: this.#finraExample(),
+      finraFile: findExampleFile(settings.dataRoots),
       elapsedMs: performance.now() - since,
     });
   }
@@ -180,51 +163,39 @@ export class Launcher {
   /** @returns the API's URL */
   async #startServices(databaseUrl: string): Promise<string> {
     const { settings, reporter } = this.#options;
-    const env = (extra: Record<string, string | undefined>): Record<string, string> =>
-      childEnvironment({
-        SPINE_DATABASE_URL: databaseUrl,
-        SPINE_DATA_DIR: settings.dataDir,
-        SPINE_DATA_ROOTS: settings.dataRoots.join(':'),
-        SPINE_SHUTDOWN_GRACE_SECONDS: String(
-          Math.max(0, settings.shutdownGraceSeconds - CHILD_MARGIN_SECONDS),
-        ),
-        SPINE_HEALTH_PORT: undefined,
-        ...extra,
-      });
-    const healthPort = (offset: number): Record<string, string | undefined> => ({
-      SPINE_HEALTH_PORT: settings.healthPort === undefined ? undefined : String(settings.healthPort + offset),
-    });
-
     const url = await reporter.run(
       'api',
-      (say) => this.#startApi(env, say),
+      (say) => this.#startApi(databaseUrl, say),
       (address) => `${address}${settings.api.open ? ' (local mode: open, no key is asked for)' : ''}`,
     );
-    const workers = Array.from({ length: settings.worker.count }, (_, index) => index + 1);
+    const { count, concurrency, lanes } = settings.worker;
+    const numbers = Array.from({ length: count }, (_, index) => index + 1);
     await reporter.run(
       'workers',
       () =>
         Promise.all(
-          workers.map((number) => this.#startChild('worker', `worker-${number}`, env(healthPort(number)))),
+          numbers.map((number) => {
+            const env = serviceEnvironment(settings, databaseUrl, { kind: 'worker', number });
+            return this.#startChild('worker', `worker-${number}`, env);
+          }),
         ),
       () =>
-        workers.length === 0
+        count === 0
           ? 'none (SPINE_WORKERS=0): runs stay queued'
-          : `${workers.length} x ${settings.worker.concurrency} runs, lanes ${settings.worker.lanes.join(', ')}`,
+          : `${count} x ${concurrency} runs, lanes ${lanes.join(', ')}`,
     );
+    const env = serviceEnvironment(settings, databaseUrl, { kind: 'scheduler' });
     await reporter.run(
       'scheduler',
-      () => this.#startChild('scheduler', 'scheduler', env(healthPort(0))),
-      () => 'relay, reaper, retention',
+      () => this.#startChild('scheduler', 'scheduler', env),
+      () => 'relay and reaper',
     );
     return url;
   }
 
-  async #startApi(
-    env: (extra: Record<string, string | undefined>) => Record<string, string>,
-    say: (text: string) => void,
-  ): Promise<string> {
-    const { host, port: wished, portIsExplicit } = this.#options.settings.api;
+  async #startApi(databaseUrl: string, say: (text: string) => void): Promise<string> {
+    const { settings } = this.#options;
+    const { host, port: wished, portIsExplicit } = settings.api;
     for (let attempt = 1; ; attempt++) {
       const { port, note } = await chooseApiPort(
         { host, port: wished, explicit: portIsExplicit },
@@ -232,7 +203,11 @@ export class Launcher {
       );
       if (note !== undefined) say(note);
       try {
-        await this.#startChild('api', 'api', env({ SPINE_PORT: String(port) }));
+        await this.#startChild(
+          'api',
+          'api',
+          serviceEnvironment(settings, databaseUrl, { kind: 'api', port }),
+        );
         return visitUrl(host, port);
       } catch (error) {
         const taken =
@@ -266,29 +241,6 @@ export class Launcher {
     this.#lock?.update({ children: this.#children.flatMap((child) => child.record ?? []) });
   }
 
-  async #untilReady(url: string): Promise<void> {
-    const { signal } = this.#options;
-    const deadline = performance.now() + READY_TIMEOUT_MS;
-    for (;;) {
-      signal.throwIfAborted();
-      let problem: string;
-      try {
-        const response = await fetch(`${url}/health/ready`, { signal: AbortSignal.timeout(5_000) });
-        const body = await response.text();
-        if (response.ok) return;
-        problem = `${response.status} ${body.slice(0, 500)}`;
-      } catch (error) {
-        problem = (error as Error).message;
-      }
-      if (performance.now() > deadline) {
-        throw new Error(
-          `${url}/health/ready did not turn ready within ${READY_TIMEOUT_MS / 1000} s: ${problem}`,
-        );
-      }
-      await new Promise((resolve) => setTimeout(resolve, READY_POLL_MS));
-    }
-  }
-
   #showErrors(): void {
     for (const child of this.#children) {
       const { tail } = child;
@@ -303,18 +255,6 @@ export class Launcher {
       }
       tail.rotateWhenLarge();
     }
-  }
-
-  /** A weekly file below the data roots, for the curl line: a user's own before the sample that comes with Spine. */
-  #finraExample(): string | undefined {
-    for (const root of this.#options.settings.dataRoots) {
-      if (!existsSync(root)) continue;
-      const file = readdirSync(root)
-        .sort()
-        .find((name) => /^finra_otc_weekly_\w+_\d{8}\.csv$/i.test(name) && !name.includes('broken'));
-      if (file !== undefined) return join(root, file);
-    }
-    return undefined;
   }
 
   async #stopAll(): Promise<void> {

@@ -30,9 +30,9 @@ function messageOf(thrown: unknown): string | null {
   if (typeof thrown === 'function') return 'a function was thrown';
   if (typeof thrown !== 'object' || thrown === null) return `${String(thrown)} was thrown`;
   return (
-    nonEmpty(attempt(() => Reflect.get(thrown, 'message'))) ??
+    nonEmpty(attempt(() => Reflect.get(thrown, 'message') as unknown)) ??
     attempt(() => innerMessages(thrown)) ??
-    nonEmpty(attempt(() => Reflect.get(thrown, 'code'))) ??
+    nonEmpty(attempt(() => Reflect.get(thrown, 'code') as unknown)) ??
     attempt(() => keysOf(thrown))
   );
 }
@@ -41,7 +41,9 @@ function innerMessages(thrown: object): string | null {
   if (!(thrown instanceof AggregateError) || !Array.isArray(thrown.errors)) return null;
   const inner = thrown.errors
     .slice(0, MAX_INNER_ERRORS)
-    .map((error: unknown) => nonEmpty(attempt(() => Reflect.get(Object(error), 'message'))))
+    .map((error: unknown) =>
+      nonEmpty(attempt(() => Reflect.get(Object(error) as object, 'message') as unknown)),
+    )
     .filter((message) => message !== null);
   return inner.length === 0 ? null : inner.join('; ');
 }

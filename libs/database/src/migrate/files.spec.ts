@@ -34,10 +34,13 @@ describe('readMigrations', () => {
     expect(readMigrations(dir)[0]?.checksum).not.toBe(unix?.checksum);
   });
 
-  it.each(['1_short.sql', '0001-dashed.sql', '0001_Upper.sql', 'first.sql', '0001_.sql.sql'])('refuses the name %s', (name) => {
-    write(name);
-    expect(() => readMigrations(dir)).toThrow(name);
-  });
+  it.each(['1_short.sql', '0001-dashed.sql', '0001_Upper.sql', 'first.sql', '0001_.sql.sql'])(
+    'refuses the name %s',
+    (name) => {
+      write(name);
+      expect(() => readMigrations(dir)).toThrow(name);
+    },
+  );
 
   it('refuses a number used twice and a gap, and names the number it expected', () => {
     write('0001_first.sql');

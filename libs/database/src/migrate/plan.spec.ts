@@ -15,7 +15,10 @@ describe('planMigrations', () => {
   });
 
   it('refuses an edited migration, even when others wait', () => {
-    expect(planMigrations([file(1, 'edited'), file(2)], [file(1)])).toEqual({ type: 'edited', name: '0001_step.sql' });
+    expect(planMigrations([file(1, 'edited'), file(2)], [file(1)])).toEqual({
+      type: 'edited',
+      name: '0001_step.sql',
+    });
   });
 
   it('refuses a database that is ahead', () => {

@@ -44,19 +44,26 @@ describe('classifySqlFault', () => {
     expect(classifySqlFault(new Error('Connection terminated unexpectedly'))).toBe('connection');
     expect(classifySqlFault(new Error('Connection terminated due to connection timeout'))).toBe('connection');
     expect(classifySqlFault(new Error('timeout exceeded when trying to connect'))).toBe('connection');
-    expect(classifySqlFault(new Error('Client has encountered a connection error and is not queryable'))).toBe('connection');
+    expect(
+      classifySqlFault(new Error('Client has encountered a connection error and is not queryable')),
+    ).toBe('connection');
   });
 
   it('believes a code more than a message', () => {
     expect(classifySqlFault(Object.assign(new Error('no connection'), { code: '23514' }))).toBe('data');
   });
 
-  it.each([[new Error('boom')], [new RangeError('a flush of 2 items')], ['ECONNRESET'], [null], [undefined], [{}], [coded(7)]])(
-    'makes nothing of %s',
-    (error) => {
-      expect(classifySqlFault(error)).toBe('other');
-    },
-  );
+  it.each([
+    [new Error('boom')],
+    [new RangeError('a flush of 2 items')],
+    ['ECONNRESET'],
+    [null],
+    [undefined],
+    [{}],
+    [coded(7)],
+  ])('makes nothing of %s', (error) => {
+    expect(classifySqlFault(error)).toBe('other');
+  });
 });
 
 describe('isUniqueViolation', () => {

@@ -22,7 +22,12 @@ function gated(options: { maxItems?: number; retries?: number } = {}) {
     ...options,
     flush: (items, info) =>
       new Promise((resolve, reject) => {
-        gates.push({ items, info, commit: () => resolve(items.map((item) => `stored ${item}`)), fail: reject });
+        gates.push({
+          items,
+          info,
+          commit: () => resolve(items.map((item) => `stored ${item}`)),
+          fail: reject,
+        });
         announce();
       }),
   });
@@ -190,7 +195,10 @@ describe('GroupCommit', () => {
     const group = new GroupCommit<number, string>({ flush: () => Promise.resolve(['only one']) });
     const verdicts = await Promise.allSettled([group.submit(1), group.submit(2)]);
     for (const verdict of verdicts) {
-      expect(verdict).toMatchObject({ status: 'rejected', reason: { message: expect.stringContaining('2 items') as string } });
+      expect(verdict).toMatchObject({
+        status: 'rejected',
+        reason: { message: expect.stringContaining('2 items') as string },
+      });
     }
   });
 

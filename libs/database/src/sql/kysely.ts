@@ -19,8 +19,8 @@ export function asQueryable(db: Db | DbTransaction): Queryable {
   return {
     async query(config) {
       const values: readonly unknown[] = config.values ?? [];
-      const result = await sql.raw<never>(config.text).compile(db);
-      const { rows } = await db.executeQuery<never>({ ...result, parameters: values });
+      const compiled = sql.raw<never>(config.text).compile(db);
+      const { rows } = await db.executeQuery<never>({ ...compiled, parameters: values });
       return { rows, rowCount: rows.length, command: '', oid: 0, fields: [] };
     },
   };

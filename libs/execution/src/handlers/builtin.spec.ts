@@ -51,7 +51,14 @@ async function call(
 
 describe('built-in handlers', () => {
   it('are these, all documented', () => {
-    expect(registry.check().keys()).toEqual(['operation:etl_stub', 'task:add', 'task:echo', 'task:fail', 'task:sleep', 'task:transform']);
+    expect(registry.check().keys()).toEqual([
+      'operation:etl_stub',
+      'task:add',
+      'task:echo',
+      'task:fail',
+      'task:sleep',
+      'task:transform',
+    ]);
     for (const { description } of registry.describeAll()) expect(description).not.toBe('');
   });
 
@@ -82,7 +89,11 @@ describe('built-in handlers', () => {
 
   it('fail fails as told', async () => {
     const asked = call(['task', 'fail'], { message: 'no source', category: 'SOURCE', retryable: true });
-    await expect(asked).rejects.toMatchObject({ message: 'no source', category: ErrorCategory.SOURCE, retryable: true });
+    await expect(asked).rejects.toMatchObject({
+      message: 'no source',
+      category: ErrorCategory.SOURCE,
+      retryable: true,
+    });
     const plain = call(['task', 'fail'], {});
     await expect(plain).rejects.toBeInstanceOf(SpineError);
     await expect(plain).rejects.toMatchObject({ category: ErrorCategory.INTERNAL, retryable: false });
@@ -92,10 +103,18 @@ describe('built-in handlers', () => {
   it('transform changes every text and nothing else', async () => {
     const data = { name: 'Ab😀', list: ['x', 1, null, { deep: ' y ' }] };
     const transformed = (transform: string) => call(['task', 'transform'], { data, transform });
-    expect(await transformed('uppercase')).toEqual({ data: { name: 'AB😀', list: ['X', 1, null, { deep: ' Y ' }] } });
-    expect(await transformed('lowercase')).toEqual({ data: { name: 'ab😀', list: ['x', 1, null, { deep: ' y ' }] } });
-    expect(await transformed('reverse')).toEqual({ data: { name: '😀bA', list: ['x', 1, null, { deep: ' y ' }] } });
-    expect(await transformed('trim')).toEqual({ data: { name: 'Ab😀', list: ['x', 1, null, { deep: 'y' }] } });
+    expect(await transformed('uppercase')).toEqual({
+      data: { name: 'AB😀', list: ['X', 1, null, { deep: ' Y ' }] },
+    });
+    expect(await transformed('lowercase')).toEqual({
+      data: { name: 'ab😀', list: ['x', 1, null, { deep: ' y ' }] },
+    });
+    expect(await transformed('reverse')).toEqual({
+      data: { name: '😀bA', list: ['x', 1, null, { deep: ' y ' }] },
+    });
+    expect(await transformed('trim')).toEqual({
+      data: { name: 'Ab😀', list: ['x', 1, null, { deep: 'y' }] },
+    });
     for (const transform of ['eval', 'constructor', 'toString', '__proto__']) {
       await expect(transformed(transform)).rejects.toThrow('params.transform');
     }
@@ -107,7 +126,11 @@ describe('built-in handlers', () => {
     expect(counts).toMatchObject({ extracted: 100, filtered: 14, loaded: 86 });
     expect(await call(['operation', 'etl_stub'], {})).toEqual(counts);
     expect(heard.progress).toEqual([[1, '86 of 100 records loaded']]);
-    expect(await call(['operation', 'etl_stub'], { records: 0 })).toMatchObject({ extracted: 0, filtered: 0, loaded: 0 });
+    expect(await call(['operation', 'etl_stub'], { records: 0 })).toMatchObject({
+      extracted: 0,
+      filtered: 0,
+      loaded: 0,
+    });
     await expect(call(['operation', 'etl_stub'], { records: 1_000_001 })).rejects.toThrow('params.records');
   });
 });

@@ -35,21 +35,33 @@ const anyRandom = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
 describe('decideSettlement', () => {
   it('retries exactly when the error allows it and attempts are left; else dead letter, or failed where the spec opts out', () => {
     fc.assert(
-      fc.property(anyBudget, anyError, anyRandom, fc.constantFrom('threw', 'timed_out'), (budget, error, random, type) => {
-        const settled = decideSettlement(budget, { type, error }, random);
-        if (error.retryable && budget.attempt < budget.maxAttempts) expect(settled.type).toBe('retry');
-        else if (budget.deadLetter) expect(settled.type).toBe('dead_lettered');
-        else expect(settled.type).toBe(type === 'timed_out' ? 'timed_out' : 'failed');
-      }),
+      fc.property(
+        anyBudget,
+        anyError,
+        anyRandom,
+        fc.constantFrom('threw', 'timed_out'),
+        (budget, error, random, type) => {
+          const settled = decideSettlement(budget, { type, error }, random);
+          if (error.retryable && budget.attempt < budget.maxAttempts) expect(settled.type).toBe('retry');
+          else if (budget.deadLetter) expect(settled.type).toBe('dead_lettered');
+          else expect(settled.type).toBe(type === 'timed_out' ? 'timed_out' : 'failed');
+        },
+      ),
     );
   });
 
   const budget: AttemptBudget = { attempt: 1, maxAttempts: 4, retryDelayMs: 5_000, deadLetter: true };
 
   it('completes what returned, with its result, whatever the budget', () => {
-    expect(decideSettlement(budget, { type: 'returned', result: '{"a":1}' }, 0)).toEqual({ type: 'completed', result: '{"a":1}' });
+    expect(decideSettlement(budget, { type: 'returned', result: '{"a":1}' }, 0)).toEqual({
+      type: 'completed',
+      result: '{"a":1}',
+    });
     const spent = { ...budget, attempt: 4 };
-    expect(decideSettlement(spent, { type: 'returned', result: null }, 0)).toEqual({ type: 'completed', result: null });
+    expect(decideSettlement(spent, { type: 'returned', result: null }, 0)).toEqual({
+      type: 'completed',
+      result: null,
+    });
   });
 
   it('hands back what was interrupted, even on the last attempt', () => {
@@ -85,7 +97,12 @@ describe('retryDelayMs', () => {
     );
   });
 
-  const budget = (attempt: number): AttemptBudget => ({ attempt, maxAttempts: 1001, retryDelayMs: 1_000, deadLetter: true });
+  const budget = (attempt: number): AttemptBudget => ({
+    attempt,
+    maxAttempts: 1001,
+    retryDelayMs: 1_000,
+    deadLetter: true,
+  });
 
   it('doubles with every attempt up to an hour', () => {
     const delays = [1, 2, 3, 4, 13, 1000].map((attempt) => retryDelayMs(budget(attempt), errorInfo(), 0));

@@ -115,7 +115,8 @@ async function checkRedis(client: Redis): Promise<void> {
   if (client.status !== 'ready') {
     await once(client, 'ready', { signal: AbortSignal.timeout(CONNECT_TIMEOUT_MS) }).catch(
       (error: unknown) => {
-        throw new NetworkError(`Redis did not answer within ${CONNECT_TIMEOUT_MS} ms`, { cause: error });
+        const why = error instanceof Error ? error.message : String(error);
+        throw new NetworkError(`Redis cannot be reached: ${why}`, { cause: error });
       },
     );
   }
@@ -133,6 +134,25 @@ export interface PostgresBackendOptions {
   readonly connectionString: string;
   readonly logger: Logger;
 }
+
+/** Longest wait of a fetch in seconds; BullMQ's own bound of an hour would pass for a dead connection. */
+const MAX_BLOCK_SECONDS = 10;
+
+class PostgresHintWorker extends Worker<
+  HintData,
+  unknown,
+  string,
+  PostgresQueueBackend,
+  JobProgress,
+  PostgresConnectionOptions
+> {
+  override get maximumBlockTimeout(): number {
+    return MAX_BLOCK_SECONDS;
+  }
+}
+
+/** Every consumer and janitor keeps a connection to listen on: two a lane, beside those that queries take in turn. */
+const QUEUE_CONNECTIONS = 64;
 
 const SEARCH_PATH = `-c search_path=${DEFAULT_SCHEMA}`;
 
@@ -154,7 +174,7 @@ export function postgresBackend(options: PostgresBackendOptions): BullBackend {
     options: SEARCH_PATH,
     keepAlive: true,
     connectionTimeoutMillis: 5_000,
-    max: 12,
+    max: QUEUE_CONNECTIONS,
   });
   pool.on('error', (error) => options.logger.debug({ err: error }, 'queue connection'));
   const connection: unknown = pool;
@@ -165,7 +185,7 @@ export function postgresBackend(options: PostgresBackendOptions): BullBackend {
     queue: (lane): PostgresQueue =>
       new Queue(lane, { connection, skipMetasUpdate: true }, createPostgresBackend),
     worker: (lane, settings): PostgresWorker =>
-      new Worker(lane, null, { ...settings, connection, autorun: false }, createPostgresBackend),
+      new PostgresHintWorker(lane, null, { ...settings, connection, autorun: false }, createPostgresBackend),
     check: async () => {
       await pool.query('SELECT 1');
     },

@@ -3,7 +3,9 @@
  *
  * 1. One fetch at a time. 2. The lock of every delivered hint is renewed until it is finished, so that no other
  * worker gets it for nothing while its runs run. 3. A worker object that stays silent longer than any fetch may take
- * is thrown away and built anew: some do after a failover.
+ * is thrown away and built anew: some do after a failover. 4. A hint taken by a fetch that nobody waits for any more is
+ * given back: BullMQ ends such a fetch only when its wait is over. 5. The worker object outlives close() until the last
+ * delivered hint is finished, because only it can finish them.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Job } from 'bullmq';
@@ -33,6 +35,8 @@ export class BullHintConsumer implements HintConsumer {
   readonly #whenClosed: Promise<undefined>;
   readonly #renewal: NodeJS.Timeout;
   #worker: BullWorker;
+  /** Hints delivered and not finished. */
+  #unfinished = 0;
 
   constructor(build: (settings: BullWorkerSettings) => BullWorker, logger: Logger) {
     this.#build = build;
@@ -61,6 +65,11 @@ export class BullHintConsumer implements HintConsumer {
 
   async close(): Promise<void> {
     this.#closed.abort();
+    await this.#endIfDone();
+  }
+
+  async #endIfDone(): Promise<void> {
+    if (!this.#closed.signal.aborted || this.#unfinished > 0) return;
     clearInterval(this.#renewal);
     await within(CLOSE_TIMEOUT_MS, this.#worker.close());
   }
@@ -78,11 +87,11 @@ export class BullHintConsumer implements HintConsumer {
       timer = setTimeout(() => resolve(SILENT), SILENT_MS);
     });
     const fetched = worker.getNextJob(token, { block: true });
-    // A fetch that is no longer waited for may still reject once its worker is closed.
-    fetched.catch(() => undefined);
     try {
-      const answer = await Promise.race([fetched, silent, this.#whenClosed]);
-      if (answer !== SILENT) return answer;
+      const answer = await Promise.race([fetched.then((job) => ({ job })), silent, this.#whenClosed]);
+      if (typeof answer === 'object') return answer.job;
+      void fetched.then((job) => job?.moveToWait(token)).catch(() => undefined);
+      if (answer !== SILENT) return undefined;
     } finally {
       clearTimeout(timer);
     }
@@ -95,13 +104,18 @@ export class BullHintConsumer implements HintConsumer {
   #deliver(job: Job<HintData, unknown>, token: string): Delivery {
     const id = job.id;
     if (id !== undefined) this.#locks.set(id, token);
-    const priority = Math.max(0, job.priority - 1);
+    this.#unfinished += 1;
+    let finished = false;
     return {
       runIds: runIdsOf(job.data),
-      priority,
+      priority: Math.max(0, job.priority - 1),
       finish: async (report) => {
+        if (finished) return;
+        finished = true;
         if (id !== undefined) this.#locks.delete(id);
         await this.#finish(job, token, report);
+        this.#unfinished -= 1;
+        await this.#endIfDone();
       },
     };
   }

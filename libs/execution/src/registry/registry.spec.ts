@@ -19,12 +19,17 @@ describe('registering', () => {
 
   it('refuses a key twice', () => {
     const registry = new HandlerRegistry().registerTask('load', options, nothing);
-    expect(() => registry.registerTask('load', options, nothing)).toThrow('handler task:load is registered twice');
+    expect(() => registry.registerTask('load', options, nothing)).toThrow(
+      'handler task:load is registered twice',
+    );
   });
 
-  it.each(['', ' ', '9lives', 'a:b', 'a b', 'täsk', `x${'y'.repeat(200)}`, 'a\n'])('refuses the name %j', (name) => {
-    expect(() => new HandlerRegistry().registerTask(name, options, nothing)).toThrow(JSON.stringify(name));
-  });
+  it.each(['', ' ', '9lives', 'a:b', 'a b', 'täsk', `x${'y'.repeat(200)}`, 'a\n'])(
+    'refuses the name %j',
+    (name) => {
+      expect(() => new HandlerRegistry().registerTask(name, options, nothing)).toThrow(JSON.stringify(name));
+    },
+  );
 });
 
 describe('params', () => {
@@ -43,12 +48,18 @@ describe('params', () => {
   const parse = (params: unknown) => registry.get('task', 'load')?.parse(params);
 
   it('are given to the handler as its schema makes them', () => {
-    expect(parse({ week: 'w1', limit: '5' })).toEqual({ ok: true, params: { week: 'w1', tiers: [], limit: 5 } });
+    expect(parse({ week: 'w1', limit: '5' })).toEqual({
+      ok: true,
+      params: { week: 'w1', tiers: [], limit: 5 },
+    });
   });
 
   it('are refused with the path of every issue', () => {
     const parsed = parse({ tiers: [{ id: 1 }, { id: 'two' }] });
-    expect(parsed?.ok === false && parsed.issues.map(({ field }) => field)).toEqual(['params.week', 'params.tiers[1].id']);
+    expect(parsed?.ok === false && parsed.issues.map(({ field }) => field)).toEqual([
+      'params.week',
+      'params.tiers[1].id',
+    ]);
   });
 
   it('are refused with every unknown field by its own name', () => {
@@ -84,12 +95,21 @@ describe('params', () => {
       )
       .registerTask(
         'async',
-        { description: 'Its schema is asynchronous.', params: z.strictObject({ a: z.string().refine(() => Promise.resolve(true)) }) },
+        {
+          description: 'Its schema is asynchronous.',
+          params: z.strictObject({ a: z.string().refine(() => Promise.resolve(true)) }),
+        },
         nothing,
       );
     expect(broken.get('task', 'throws')?.parse({ when: 'never' })).toEqual({
       ok: false,
-      issues: [{ field: 'params', code: 'schema_failed', message: expect.stringContaining('Invalid time value') as string }],
+      issues: [
+        {
+          field: 'params',
+          code: 'schema_failed',
+          message: expect.stringContaining('Invalid time value') as string,
+        },
+      ],
     });
     expect(broken.get('task', 'throws')?.parse({ when: 'now' }).ok).toBe(true);
     expect(broken.get('task', 'async')?.parse({ a: 'x' }).ok).toBe(false);
@@ -122,7 +142,11 @@ describe('describing', () => {
   it('gives the JSON Schema of what goes in: a defaulted field is not required', () => {
     const registry = new HandlerRegistry().registerTask(
       'load',
-      { description: 'Loads.', params: z.strictObject({ week: z.string(), tier: z.string().default('OTC') }), tags: ['finra'] },
+      {
+        description: 'Loads.',
+        params: z.strictObject({ week: z.string(), tier: z.string().default('OTC') }),
+        tags: ['finra'],
+      },
       nothing,
     );
     expect(registry.describe('task', 'load')).toMatchObject({
@@ -140,6 +164,10 @@ describe('describing', () => {
       .registerTask('b', options, nothing)
       .registerOperation('z', options, nothing)
       .registerTask('a', options, nothing);
-    expect(registry.describeAll().map(({ kind, name }) => `${kind}:${name}`)).toEqual(['operation:z', 'task:a', 'task:b']);
+    expect(registry.describeAll().map(({ kind, name }) => `${kind}:${name}`)).toEqual([
+      'operation:z',
+      'task:a',
+      'task:b',
+    ]);
   });
 });

@@ -72,14 +72,18 @@ export function paramIssues(error: z.ZodError): SpecIssue[] {
 function parseWith(schema: z.ZodType, params: unknown): ParsedParams {
   try {
     const parsed = schema.safeParse(params);
-    return parsed.success ? { ok: true, params: parsed.data } : { ok: false, issues: paramIssues(parsed.error) };
+    return parsed.success
+      ? { ok: true, params: parsed.data }
+      : { ok: false, issues: paramIssues(parsed.error) };
   } catch (error) {
     // safeParse lets through what a transform or a refinement throws. An attempt that cannot end would be taken for
     // a crashed worker.
     const { message } = toErrorInfo(error);
     return {
       ok: false,
-      issues: [{ field: 'params', code: 'schema_failed', message: `the handler's schema failed: ${message}` }],
+      issues: [
+        { field: 'params', code: 'schema_failed', message: `the handler's schema failed: ${message}` },
+      ],
     };
   }
 }

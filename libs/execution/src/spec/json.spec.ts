@@ -29,7 +29,10 @@ describe('a WorkSpec body', () => {
 
   it('leaves out what it does not say', () => {
     expect(workSpecFromJson(workSpecJson.parse(minimal))).toEqual(minimal);
-    expect(Object.keys(workSpecFromJson({ kind: 'task', name: 'echo', lane: undefined }))).toEqual(['kind', 'name']);
+    expect(Object.keys(workSpecFromJson({ kind: 'task', name: 'echo', lane: undefined }))).toEqual([
+      'kind',
+      'name',
+    ]);
   });
 
   it('becomes a spec, field by field', () => {
@@ -85,15 +88,31 @@ describe('bounds', () => {
     ['parent_run_id', ['01890a5d-ac96-774b-bcce-b302099a8057'], ['', 'x', '01890a5d', null]],
     ['params', [{}, { a: { b: [] } }], [[], null, 'text', 1]],
     ['metadata', [{}, { a: 1 }], [[], null, 'text']],
-    ['tags', [[], Array(LIMITS.tags).fill('t'), [text(LIMITS.tagLength)]], [Array(LIMITS.tags + 1).fill('t'), [''], [text(LIMITS.tagLength + 1)], [1], 't']],
+    [
+      'tags',
+      [[], Array(LIMITS.tags).fill('t'), [text(LIMITS.tagLength)]],
+      [Array(LIMITS.tags + 1).fill('t'), [''], [text(LIMITS.tagLength + 1)], [1], 't'],
+    ],
     ['max_retries', [0, LIMITS.maxRetries], [-1, LIMITS.maxRetries + 1, 1.5, '3', null]],
-    ['retry_delay_seconds', [0, 0.25, LIMITS.retryDelaySeconds], [-0.1, LIMITS.retryDelaySeconds + 1, NaN, Infinity, '5']],
+    [
+      'retry_delay_seconds',
+      [0, 0.25, LIMITS.retryDelaySeconds],
+      [-0.1, LIMITS.retryDelaySeconds + 1, NaN, Infinity, '5'],
+    ],
     ['timeout_seconds', [0.001, LIMITS.timeoutSeconds], [0, 0.0009, LIMITS.timeoutSeconds + 1, Infinity, -1]],
     ['dead_letter', [true, false], ['true', 1, null]],
     [
       'run_after',
       ['1970-01-01T00:00:00Z', '9999-12-31T23:59:59.999Z', '2026-06-01T00:00:00+05:30'],
-      ['2026-06-01', '2026-06-01T00:00:00', '1969-12-31T23:59:59Z', '9999-12-31T23:59:59-01:00', '2026-02-30T00:00:00Z', 0, 'soon'],
+      [
+        '2026-06-01',
+        '2026-06-01T00:00:00',
+        '1969-12-31T23:59:59Z',
+        '9999-12-31T23:59:59-01:00',
+        '2026-02-30T00:00:00Z',
+        0,
+        'soon',
+      ],
     ],
   ])('of %s', (field, good, bad) => {
     for (const value of good) expect([value, issuesOf({ ...minimal, [field]: value })]).toEqual([value, []]);

@@ -10,6 +10,12 @@ import type { WorkSpec } from './work-spec.ts';
 
 const key = z.string().min(1).max(LIMITS.keyLength);
 
+/** Postgres takes the years 1 to 9999 in RFC 3339 form; an offset can carry an instant out of them. */
+function isStorableInstant(text: string): boolean {
+  const time = Date.parse(text);
+  return time >= 0 && time < Date.UTC(10_000, 0, 1);
+}
+
 export const workSpecJson = z
   .strictObject({
     kind: z.enum(RUN_KINDS).describe('What is run.'),
@@ -55,7 +61,11 @@ export const workSpecJson = z
       .max(LIMITS.timeoutSeconds)
       .optional()
       .describe(`Of one attempt. Default ${DEFAULTS.timeoutSeconds}.`),
-    run_after: z.iso.datetime({ offset: true }).optional().describe('Not before this instant (RFC 3339).'),
+    run_after: z.iso
+      .datetime({ offset: true })
+      .refine(isStorableInstant, 'must be an instant from 1970 to 9999')
+      .optional()
+      .describe('Not before this instant (RFC 3339).'),
     dead_letter: z
       .boolean()
       .optional()

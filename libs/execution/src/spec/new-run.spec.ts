@@ -67,7 +67,9 @@ describe('the row of a spec', () => {
   });
 
   it('counts in whole milliseconds, a time-out in at least one', () => {
-    const run = newRun(taskSpec('x', {}, { retryDelaySeconds: 0.0014, timeoutSeconds: 0.0001, maxRetries: 0 }));
+    const run = newRun(
+      taskSpec('x', {}, { retryDelaySeconds: 0.0014, timeoutSeconds: 0.0001, maxRetries: 0 }),
+    );
     expect([run.retryDelayMs, run.timeoutMs, run.maxAttempts]).toEqual([1, 1, 1]);
   });
 });
@@ -75,8 +77,16 @@ describe('the row of a spec', () => {
 describe('the spec hash', () => {
   it('is the same for the same request: key order, an absent object and who asked do not matter', () => {
     expect(hashOf({ params: { b: { c: 2 }, a: 1 } })).toBe(hashOf());
-    expect(hashOf({ triggerSource: 'cli', correlationId: 'other', parentRunId: '01890a5d-ac96-774b-bcce-b302099a8057' })).toBe(hashOf());
-    expect(newRun({ kind: 'task', name: 'x', idempotencyKey: 'k' }).specHash).toBe(newRun(taskSpec('x', {}, { idempotencyKey: 'k' })).specHash);
+    expect(
+      hashOf({
+        triggerSource: 'cli',
+        correlationId: 'other',
+        parentRunId: '01890a5d-ac96-774b-bcce-b302099a8057',
+      }),
+    ).toBe(hashOf());
+    expect(newRun({ kind: 'task', name: 'x', idempotencyKey: 'k' }).specHash).toBe(
+      newRun(taskSpec('x', {}, { idempotencyKey: 'k' })).specHash,
+    );
   });
 
   it.each<[string, Partial<WorkSpec>]>([
@@ -114,13 +124,16 @@ describe('what a row can hold', () => {
     ]);
     // Three bytes each.
     expect(checkSizes(withParams('語'.repeat(LIMITS.payloadBytes / 3)))).toMatchObject([{ field: 'params' }]);
-    expect(checkSizes(newRun(taskSpec('echo', {}, { metadata: { text: 'x'.repeat(LIMITS.metadataBytes) } })))).toMatchObject([
+    expect(
+      checkSizes(newRun(taskSpec('echo', {}, { metadata: { text: 'x'.repeat(LIMITS.metadataBytes) } }))),
+    ).toMatchObject([
       { field: 'metadata', message: expect.stringContaining(String(LIMITS.metadataBytes)) as string },
     ]);
   });
 
   it('is an instant Postgres can store', () => {
-    const check = (runAfter: Date) => checkRunAfter(taskSpec('echo', {}, { runAfter })).map(({ field }) => field);
+    const check = (runAfter: Date) =>
+      checkRunAfter(taskSpec('echo', {}, { runAfter })).map(({ field }) => field);
     expect(checkRunAfter(taskSpec('echo'))).toEqual([]);
     expect(check(new Date('2026-01-01T00:00:00Z'))).toEqual([]);
     expect(check(new Date(NaN))).toEqual(['run_after']);

@@ -83,7 +83,9 @@ export function checkRunAfter({ runAfter }: WorkSpec): SpecIssue[] {
   if (runAfter === undefined) return [];
   const time = runAfter.getTime();
   if (time >= 0 && time < Date.UTC(10_000, 0, 1)) return [];
-  return [{ field: 'run_after', code: 'out_of_range', message: 'run_after must be an instant from 1970 to 9999' }];
+  return [
+    { field: 'run_after', code: 'out_of_range', message: 'run_after must be an instant from 1970 to 9999' },
+  ];
 }
 
 /** The spec of a run that asks for the same work again. */

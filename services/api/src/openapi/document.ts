@@ -20,7 +20,7 @@ interface Converted {
 function convert(schema: unknown, options: { schemaType: 'input' | 'output' }): Converted | undefined {
   if (!(schema instanceof z.ZodType)) return undefined;
   const {
-    $defs = {},
+    $defs,
     $schema: _dialect,
     ...rest
   } = z.toJSONSchema(schema, {
@@ -30,10 +30,18 @@ function convert(schema: unknown, options: { schemaType: 'input' | 'output' }): 
     unrepresentable: 'any',
     override: ({ jsonSchema }) => {
       // An answer may gain members; a client that refused them would break with the next release.
-      if (options.schemaType === 'output') delete jsonSchema.additionalProperties;
+      if (options.schemaType === 'output' && jsonSchema.additionalProperties === false) {
+        delete jsonSchema.additionalProperties;
+      }
     },
   });
-  return { schema: rest, components: $defs };
+  return { schema: inDocument(rest), components: { ...inDocument($defs) } };
+}
+
+/** The same with references to where the document keeps named schemas. */
+function inDocument<T>(schema: T): T {
+  if (schema === undefined) return schema;
+  return JSON.parse(JSON.stringify(schema).replaceAll('"#/$defs/', '"#/components/schemas/')) as T;
 }
 
 export function createDocument(app: INestApplication): OpenAPIObject {

@@ -5,10 +5,10 @@ import type { z } from 'zod';
 import { PROBLEMS } from '../http/problem.ts';
 import type { ProblemCode } from '../http/problem.ts';
 
-export interface Answer {
-  readonly description: string;
-  readonly schema: z.ZodType;
-}
+export type Answer =
+  | { readonly description: string; readonly schema: z.ZodType }
+  /** An answer that is not JSON. */
+  | { readonly description: string; readonly mediaType: string };
 
 export interface OperationOptions {
   readonly summary: string;
@@ -30,6 +30,16 @@ function problemAnswers(codes: readonly ProblemCode[]) {
   );
 }
 
+function successAnswer(status: number, answer: Answer): MethodDecorator {
+  const { description } = answer;
+  if ('schema' in answer) return ApiResponse({ status, description, standardSchema: answer.schema });
+  return ApiResponse({
+    status,
+    description,
+    content: { [answer.mediaType]: { schema: { type: 'string' } } },
+  });
+}
+
 export function Operation(options: OperationOptions): MethodDecorator {
   const { summary, description, answers, problems = [], open = false } = options;
   const always: readonly ProblemCode[] = open
@@ -41,9 +51,7 @@ export function Operation(options: OperationOptions): MethodDecorator {
       ...(description === undefined ? {} : { description }),
       ...(open ? { security: [] } : {}),
     }),
-    ...Object.entries(answers).map(([status, answer]) =>
-      ApiResponse({ status: Number(status), description: answer.description, standardSchema: answer.schema }),
-    ),
+    ...Object.entries(answers).map(([status, answer]) => successAnswer(Number(status), answer)),
     ...problemAnswers([...always, ...problems, 'INTERNAL', 'UNAVAILABLE']),
   );
 }
