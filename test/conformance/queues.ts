@@ -13,8 +13,8 @@ import { createLogger } from '@spine/observability';
 import type { Logger } from '@spine/observability';
 import { createTestDatabase, testRedisUrl } from '@spine/testing';
 
-export interface OpenQueue {
-  readonly queue: HintQueue;
+export interface OpenQueue<Q extends HintQueue = HintQueue> {
+  readonly queue: Q;
   /** Forgets everything the queue holds, as an operator or a failover may. */
   wipe(): Promise<void>;
   /** What the board shows of finished hints; null where there is no board. */
@@ -22,6 +22,14 @@ export interface OpenQueue {
   /** Messages of warnings logged so far. */
   warnings(): string[];
   close(): Promise<void>;
+}
+
+/** A queue on BullMQ, with what its store knows of the locks of delivered hints. */
+export interface OpenBullQueue extends OpenQueue<BullHintQueue> {
+  /** Milliseconds until the lock of each delivered hint runs out. */
+  locks(lane: string): Promise<number[]>;
+  /** Lets every lock run out within a second, as if its consumer had been silent for long. */
+  shortenLocks(lane: string): Promise<void>;
 }
 
 function listeningLogger(): { logger: Logger; warnings: () => string[] } {
@@ -55,7 +63,7 @@ function open(backend: BullBackend, logger: Logger): BullHintQueue {
   return new BullHintQueue(backend, logger);
 }
 
-export async function openRedisQueue(): Promise<OpenQueue> {
+export async function openRedisQueue(): Promise<OpenBullQueue> {
   const url = await testRedisUrl();
   const { logger, warnings } = listeningLogger();
   const queue = open(redisBackend({ url, logger }), logger);
@@ -65,6 +73,10 @@ export async function openRedisQueue(): Promise<OpenQueue> {
     queue,
     finished: boardOf(queue),
     wipe: async () => void (await client.flushdb()),
+    locks: async (lane) => Promise.all((await client.keys(`spine:${lane}:*:lock`)).map((key) => client.pttl(key))),
+    shortenLocks: async (lane) => {
+      for (const key of await client.keys(`spine:${lane}:*:lock`)) await client.pexpire(key, 1_000);
+    },
     warnings,
     close: async () => {
       await queue.close();
@@ -73,7 +85,7 @@ export async function openRedisQueue(): Promise<OpenQueue> {
   };
 }
 
-export async function openPostgresQueue(): Promise<OpenQueue> {
+export async function openPostgresQueue(): Promise<OpenBullQueue> {
   const database = await createTestDatabase();
   const { connectionString } = database;
   await migratePostgresQueue(connectionString);
@@ -82,7 +94,22 @@ export async function openPostgresQueue(): Promise<OpenQueue> {
   return {
     queue,
     finished: boardOf(queue),
-    wipe: () => truncateQueue(connectionString),
+    wipe: () => withClient(connectionString, truncateQueue),
+    locks: (lane) =>
+      withClient(connectionString, async (client) => {
+        const { rows } = await client.query<{ until: string }>(
+          `SELECT locked_until_ms AS until FROM bullmq.job WHERE queue = $1 AND locked_until_ms IS NOT NULL`,
+          [lane],
+        );
+        return rows.map(({ until }) => Number(until) - Date.now());
+      }),
+    shortenLocks: (lane) =>
+      withClient(connectionString, async (client) => {
+        await client.query(
+          `UPDATE bullmq.job SET locked_until_ms = $2 WHERE queue = $1 AND locked_until_ms IS NOT NULL`,
+          [lane, Date.now() + 1_000],
+        );
+      }),
     warnings,
     close: async () => {
       await queue.close();
@@ -91,15 +118,19 @@ export async function openPostgresQueue(): Promise<OpenQueue> {
   };
 }
 
-async function truncateQueue(connectionString: string): Promise<void> {
+async function truncateQueue(client: pg.Client): Promise<void> {
+  const { rows } = await client.query<{ tables: string }>(
+    `SELECT string_agg(format('%I.%I', schemaname, tablename), ', ') AS tables FROM pg_tables
+     WHERE schemaname = 'bullmq' AND tablename NOT LIKE '%migration%'`,
+  );
+  await client.query(`TRUNCATE ${rows[0]?.tables ?? ''}`);
+}
+
+async function withClient<T>(connectionString: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
   const client = new pg.Client({ connectionString });
   await client.connect();
   try {
-    const { rows } = await client.query<{ tables: string }>(
-      `SELECT string_agg(format('%I.%I', schemaname, tablename), ', ') AS tables FROM pg_tables
-       WHERE schemaname = 'bullmq' AND tablename NOT LIKE '%migration%'`,
-    );
-    await client.query(`TRUNCATE ${rows[0]?.tables ?? ''}`);
+    return await work(client);
   } finally {
     await client.end();
   }

@@ -33,9 +33,19 @@ describe('the lint', () => {
     ['ADD', 'COPY package.json ./', 'ADD package.json ./', 'line 3: ADD'],
     ['npm install', 'npm ci', 'npm install', 'line 4: npm ci'],
     ['npm i after a line break', 'npm ci', 'cd . \\\n  && npm i', 'line 4: npm ci'],
-    ['an image without a tag', 'FROM node:24-bookworm-slim AS app', 'FROM node AS app', 'stage app: node names no'],
+    [
+      'an image without a tag',
+      'FROM node:24-bookworm-slim AS app',
+      'FROM node AS app',
+      'stage app: node names no',
+    ],
     ['latest', 'node:24-bookworm-slim AS app', 'node:latest AS app', 'stage app: node:latest names no'],
-    ['a stage that does not exist', '--from=build', '--from=built', 'COPY from built, which is no earlier stage'],
+    [
+      'a stage that does not exist',
+      '--from=build',
+      '--from=built',
+      'COPY from built, which is no earlier stage',
+    ],
     ['the whole context', 'COPY package.json ./', 'COPY . .', 'COPY of the whole context'],
     ['a CMD in a shell', '["node", "main.js"]', 'node main.js', 'CMD runs a shell'],
     ['no CMD', 'CMD ["node", "main.js"]', '', 'target app has no CMD'],
@@ -68,7 +78,8 @@ describe('deploy/Dockerfile', () => {
   });
 
   it('runs as a user that Kubernetes can tell from root', () => {
-    for (const target of targets(stages)) expect(effective(stages, target, 'USER')).toMatch(/^[1-9]\d*:[1-9]\d*$/);
+    for (const target of targets(stages))
+      expect(effective(stages, target, 'USER')).toMatch(/^[1-9]\d*:[1-9]\d*$/);
   });
 
   it('installs and builds every service', () => {
@@ -101,7 +112,8 @@ describe('.dockerignore', () => {
   it('keeps everything out that it does not name', () => {
     expect(patterns[0]).toBe('*');
     expect(allowed.filter((path) => !existsSync(inProject(path)))).toEqual([]);
-    for (const path of ['.', '.env', '.git', '.spine', 'data', 'node_modules']) expect(allowed).not.toContain(path);
+    for (const path of ['.', '.env', '.git', '.spine', 'data', 'node_modules'])
+      expect(allowed).not.toContain(path);
   });
 
   it('keeps local builds, installs and secrets out of what it names', () => {

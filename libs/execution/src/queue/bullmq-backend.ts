@@ -57,6 +57,8 @@ export interface BullBackend {
   readonly name: Exclude<QueueBackend, 'memory'>;
   queue(lane: string): BullQueue;
   worker(lane: string, settings: BullWorkerSettings): BullWorker;
+  /** @throws NetworkError when the server is known to be away; commands would wait for it. */
+  refuseWhenAway(): void;
   check(): Promise<void>;
   close(): Promise<void>;
 }
@@ -85,12 +87,9 @@ export function redisBackend(options: RedisBackendOptions): BullBackend {
   for (const client of [producer, consumer]) {
     client.on('error', (error) => options.logger.debug({ err: error }, 'redis connection'));
   }
-  const queueOptions: QueueOptions = {
-    connection: producer,
-    prefix,
-    skipMetasUpdate: true,
-    skipWaitingForReady: true,
-  };
+  // BullMQ waits for the connection before it asks for the server's version: a queue made during an outage whose first
+  // question failed would be of no use for ever. That nobody waits is seen to by `refuseWhenAway`.
+  const queueOptions: QueueOptions = { connection: producer, prefix, skipMetasUpdate: true };
   return {
     name: 'bullmq-redis',
     queue: (lane) => new Queue<HintData, unknown>(lane, queueOptions),
@@ -101,6 +100,9 @@ export function redisBackend(options: RedisBackendOptions): BullBackend {
         prefix,
         autorun: false,
       }),
+    refuseWhenAway: () => {
+      if (producer.status !== 'ready') throw new NetworkError('Redis is not connected');
+    },
     check: () => checkRedis(producer),
     close: () => {
       producer.disconnect();
@@ -186,6 +188,7 @@ export function postgresBackend(options: PostgresBackendOptions): BullBackend {
       new Queue(lane, { connection, skipMetasUpdate: true }, createPostgresBackend),
     worker: (lane, settings): PostgresWorker =>
       new PostgresHintWorker(lane, null, { ...settings, connection, autorun: false }, createPostgresBackend),
+    refuseWhenAway: () => undefined,
     check: async () => {
       await pool.query('SELECT 1');
     },

@@ -8,7 +8,8 @@
  */
 import { newId } from '@spine/core';
 import type { Logger } from '@spine/observability';
-import type { BullBackend, BullQueue, BullWorker } from './bullmq-backend.ts';
+import type { JobsOptions } from 'bullmq';
+import type { BullBackend, BullQueue, BullWorker, HintData } from './bullmq-backend.ts';
 import { BullHintConsumer } from './bullmq-consumer.ts';
 import type { Hint, HintConsumer, HintQueue, LaneCounts, QueueBackend } from './port.ts';
 import { within } from './within.ts';
@@ -17,6 +18,36 @@ import { within } from './within.ts';
 const KEPT = { count: 1_000 } as const;
 
 const CLOSE_TIMEOUT_MS = 2_000;
+
+interface HintJob {
+  readonly name: string;
+  readonly data: HintData;
+  readonly opts: JobsOptions;
+}
+
+function toJob(hint: Hint): HintJob {
+  return {
+    name: hint.label,
+    data: { run_ids: hint.runIds },
+    opts: {
+      jobId: `h-${newId()}`,
+      attempts: 1,
+      // BullMQ serves jobs without a priority first; 1 is its most urgent number.
+      priority: hint.priority + 1,
+      removeOnComplete: KEPT,
+      removeOnFail: KEPT,
+      ...(hint.delayMs > 0 ? { delay: hint.delayMs } : {}),
+    },
+  };
+}
+
+async function add(queue: BullQueue, jobs: readonly HintJob[]): Promise<void> {
+  const [first, ...others] = jobs;
+  if (first === undefined) return;
+  // A bulk add is a transaction of three commands; the single one of an idle system is spared that.
+  if (others.length === 0) await queue.add(first.name, first.data, first.opts);
+  else await queue.addBulk([...jobs]);
+}
 
 export class BullHintQueue implements HintQueue {
   readonly backend: QueueBackend;
@@ -43,25 +74,7 @@ export class BullHintQueue implements HintQueue {
 
   async publish(hints: readonly Hint[]): Promise<void> {
     const byLane = Map.groupBy(hints, (hint) => hint.lane);
-    await Promise.all(
-      [...byLane].map(([lane, group]) =>
-        this.queue(lane).addBulk(
-          group.map((hint) => ({
-            name: hint.label,
-            data: { run_ids: hint.runIds },
-            opts: {
-              jobId: `h-${newId()}`,
-              attempts: 1,
-              // BullMQ serves jobs without a priority first; 1 is its most urgent number.
-              priority: hint.priority + 1,
-              removeOnComplete: KEPT,
-              removeOnFail: KEPT,
-              ...(hint.delayMs > 0 ? { delay: hint.delayMs } : {}),
-            },
-          })),
-        ),
-      ),
-    );
+    await Promise.all([...byLane].map(([lane, group]) => add(this.queue(lane), group.map(toJob))));
   }
 
   consume(lane: string): HintConsumer {
@@ -72,6 +85,7 @@ export class BullHintQueue implements HintQueue {
   }
 
   async counts(lane: string): Promise<LaneCounts> {
+    this.#backend.refuseWhenAway();
     const counts = await this.queue(lane).getJobCounts(
       'wait',
       'prioritized',

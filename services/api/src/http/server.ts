@@ -104,8 +104,15 @@ export function createServer({ admission, logger, metrics }: ServerOptions): Ser
   fastify.addHook('onRequest', (request, reply, done) => {
     if (!refused(admission, request, reply)) done();
   });
+  let closing = false;
+  fastify.addHook('preClose', (done) => {
+    closing = true;
+    done();
+  });
   fastify.addHook('onSend', (_request, reply, payload, done) => {
     setResponseHeaders(reply);
+    // A connection that was busy when the server closed would stay open, idle, until its keep-alive time is over.
+    if (closing) void reply.header('connection', 'close');
     done(null, payload);
   });
   observe(fastify, logger, metrics);
