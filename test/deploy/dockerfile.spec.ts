@@ -99,7 +99,7 @@ describe('deploy/Dockerfile', () => {
     );
     expect(installs.map(({ stage }) => stage)).toEqual(['build', 'production-dependencies']);
     for (const { text } of installs) expect(text).toContain('--ignore-scripts');
-    expect(installs[1]?.text).toContain('--omit=dev');
+    expect(installs[1]?.text).toContain('--omit=dev --omit=optional');
   });
 });
 

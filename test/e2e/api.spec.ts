@@ -65,8 +65,8 @@ class ApiProcess {
 }
 
 interface Held {
-  /** Sends the rest and answers with the status. */
-  finish(): Promise<number | undefined>;
+  /** Sends the rest and answers with what came back. */
+  finish(): Promise<IncomingMessage>;
   readonly client: ClientRequest;
 }
 
@@ -92,8 +92,7 @@ async function holdSubmit(url: string): Promise<Held> {
       const answered = once(client, 'response') as Promise<[IncomingMessage]>;
       client.end(body.slice(10));
       const [response] = await answered;
-      response.resume();
-      return response.statusCode;
+      return response.resume();
     },
   };
 }
@@ -136,7 +135,10 @@ describe('the api process', () => {
     const held = await holdSubmit(url);
     api.process.kill('SIGTERM');
     await refused(url);
-    expect(await held.finish()).toBe(202);
+    const answer = await held.finish();
+    expect(answer.statusCode).toBe(202);
+    // Kept alive it would hold up the stop until its time is over.
+    expect(answer.headers.connection).toBe('close');
     expect(await api.ended, api.output).toBe(0);
 
     const next = await new ApiProcess().ready();

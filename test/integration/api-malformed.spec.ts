@@ -1,5 +1,6 @@
 import { request } from 'node:http';
 import { once } from 'node:events';
+import { createConnection } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { anyText, listIn, startApi, textLike } from './api-support.ts';
 import type { Api, CallInit } from './api-support.ts';
@@ -164,6 +165,21 @@ describe('POST /runs refuses', () => {
     const [response] = (await answered) as [{ statusCode: number }];
     expect(response.statusCode).toBe(413);
     client.destroy();
+  });
+
+  it.each([
+    ['text that is not HTTP', 'HELLO\r\n\r\n'],
+    ['headers that are too large', `GET / HTTP/1.1\r\nhost: localhost\r\nx: ${'x'.repeat(32_768)}\r\n\r\n`],
+  ])('%s', async (_name, sent) => {
+    const socket = createConnection(Number(new URL(api.url).port), '127.0.0.1');
+    socket.on('error', () => undefined);
+    let answer = '';
+    socket.setEncoding('utf8').on('data', (chunk: string) => (answer += chunk));
+    socket.write(sent);
+    await new Promise((resolve) => socket.once('close', resolve));
+    expect(answer).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/);
+    expect(answer).toContain('application/problem+json');
+    expect(answer).toContain('"code":"VALIDATION_FAILED"');
   });
 
   it('nothing that is well formed: the same shapes with good values are stored', async () => {

@@ -5,28 +5,27 @@
  * 2. A stop that takes longer than its bound, and a second signal, end the process at once.
  * 3. A service that cannot start says why on standard error and exits with 1.
  */
+import { toErrorInfo } from '@spine/core';
 
 export interface RunningService {
   /** Told to the launcher with `type: 'ready'`, e.g. `{ url }`. */
   readonly ready: Readonly<Record<string, unknown>>;
+  /** Most time a stop may take, in milliseconds, where it is only known after the start. */
+  readonly stopWithinMs?: number;
   stop(): Promise<void>;
 }
 
 export interface ServiceProcessOptions {
   readonly name: string;
-  /** Most time a stop may take, in milliseconds. */
+  /** Most time a stop may take, in milliseconds, unless the service says otherwise. */
   readonly stopWithinMs: number;
   readonly start: () => Promise<RunningService>;
   /** Told of what goes wrong outside of any caller; default: standard error. */
   readonly onFault?: (message: string, error: unknown) => void;
 }
 
-function describe(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
 function writeFault(message: string, error: unknown): void {
-  process.stderr.write(`${message}: ${describe(error)}\n`);
+  process.stderr.write(`${message}: ${toErrorInfo(error).message}\n`);
 }
 
 /** Runs a service until it is told to stop; then ends the process. */
@@ -52,16 +51,17 @@ export async function runServiceProcess(options: ServiceProcessOptions): Promise
   try {
     service = await options.start();
   } catch (error) {
-    process.stderr.write(`${options.name} could not start: ${describe(error)}\n`);
+    process.stderr.write(`${options.name} could not start: ${toErrorInfo(error).message}\n`);
     process.exit(1);
   }
   // Sending into a channel that the launcher's death has closed would throw.
   if (process.connected) process.send?.({ type: 'ready', ...service.ready });
   await stopping;
+  const stopWithinMs = service.stopWithinMs ?? options.stopWithinMs;
   setTimeout(() => {
-    fault(`${options.name}: stop`, new Error(`not stopped within ${options.stopWithinMs} ms`));
+    fault(`${options.name}: stop`, new Error(`not stopped within ${stopWithinMs} ms`));
     process.exit(1);
-  }, options.stopWithinMs).unref();
+  }, stopWithinMs).unref();
   try {
     await service.stop();
     process.exit(0);

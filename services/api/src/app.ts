@@ -92,7 +92,7 @@ function mountDocumentation(app: NestFastifyApplication): void {
     yamlDocumentUrl: 'docs/openapi.yaml',
     customSiteTitle: 'Spine API',
     // The validator badge would send the document's address to a third party.
-    swaggerOptions: { validatorUrl: 'none', persistAuthorization: true, displayRequestDuration: true },
+    swaggerOptions: { validatorUrl: 'none', displayRequestDuration: true },
   });
 }
 

@@ -43,6 +43,8 @@ export async function startWorker(settings: Settings<'worker'>): Promise<Running
         });
   return {
     ready: { worker_id: worker.workerId },
+    // Handing back and closing come after the grace.
+    stopWithinMs: settings.shutdownGraceSeconds * 1000 + 60_000,
     stop: async () => {
       await worker.stop(settings.shutdownGraceSeconds * 1000);
       await health?.close();

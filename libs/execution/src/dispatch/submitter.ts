@@ -10,7 +10,7 @@ import { GroupCommit, insertRuns } from '@spine/database';
 import type { InsertOutcome, NewRun, Queryable } from '@spine/database';
 import type { Metrics } from '@spine/observability';
 import type { HandlerRegistry } from '../registry/registry.ts';
-import { checkSizes, newRun } from '../spec/new-run.ts';
+import { checkRunAfter, checkSizes, newRun } from '../spec/new-run.ts';
 import type { NewRunOptions, SpecIssue } from '../spec/new-run.ts';
 import type { WorkSpec } from '../spec/work-spec.ts';
 import type { CapacityCache } from './capacity.ts';
@@ -88,6 +88,7 @@ export class Submitter {
   /** Values no store takes, then the handler's own schema where this process knows it. */
   #checkPayload(spec: WorkSpec): readonly SpecIssue[] {
     const problems = [
+      ...checkRunAfter(spec),
       ...under('params', findJsonProblems(spec.params ?? {})),
       ...under('metadata', findJsonProblems(spec.metadata ?? {})),
     ];

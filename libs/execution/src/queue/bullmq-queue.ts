@@ -73,6 +73,7 @@ export class BullHintQueue implements HintQueue {
   }
 
   async publish(hints: readonly Hint[]): Promise<void> {
+    this.#backend.refuseWhenAway();
     const byLane = Map.groupBy(hints, (hint) => hint.lane);
     await Promise.all([...byLane].map(([lane, group]) => add(this.queue(lane), group.map(toJob))));
   }

@@ -7,6 +7,7 @@
  */
 import type { Logger, Metrics } from '@spine/observability';
 import type { Delivery, HintConsumer, HintQueue } from '../queue/port.ts';
+import { within } from '../queue/within.ts';
 import type { AttemptOutcome, ExecutedAttempt } from './executor.ts';
 import type { Slots } from './slots.ts';
 
@@ -24,6 +25,7 @@ export interface HintIntakeOptions {
 const LEFTOVER_WAIT_MS = 200;
 /** How often a full worker looks whether it should stop. */
 const FULL_WAIT_MS = 1_000;
+const GIVE_BACK_TIMEOUT_MS = 2_000;
 
 export class HintIntake {
   readonly #options: HintIntakeOptions;
@@ -61,10 +63,11 @@ export class HintIntake {
   async #giveBack(lane: string, priority: number, runIds: readonly string[]): Promise<void> {
     const { queue, metrics, logger } = this.#options;
     metrics.hints.inc({ event: 'given_back' });
-    // The relay hints these runs again if this fails.
-    await queue
+    // The relay hints these runs again if this fails. A queue that hangs must not hold up the worker's stop.
+    const published = queue
       .publish([{ lane, priority, runIds, label: `given back ×${runIds.length}`, delayMs: 0 }])
       .catch((error: unknown) => logger.debug({ err: error }, 'giving runs back to the queue failed'));
+    await within(GIVE_BACK_TIMEOUT_MS, published);
   }
 
   async #report(

@@ -33,7 +33,9 @@ export class LeaseKeeper {
     return this.#held.has(runId);
   }
 
+  /** An older attempt of the same run has lost it, and no heartbeat would tell it any more. */
   add(attempt: Attempt): void {
+    this.#held.get(attempt.run.runId)?.interrupt('lost');
     this.#held.set(attempt.run.runId, attempt);
   }
 

@@ -41,13 +41,15 @@ export interface WorkerOptions {
   readonly slots?: number;
   /** Default 30 s. */
   readonly leaseMs?: number;
-  /** Default a third of the lease. */
+  /** Default a third of the lease, at most 10 s. */
   readonly heartbeatMs?: number;
   /** Pause between two looks into Postgres. Default 5 s. */
   readonly pollMs?: number;
   readonly version?: string;
 }
 
+/** A worker must be heard of within WORKER_LIVE_SECONDS, however long its leases are. */
+const MAX_HEARTBEAT_MS = 10_000;
 /** Runs one poll claims at the most. */
 const POLL_LIMIT = 500;
 /** After the grace, how long interrupted attempts have to be settled. */
@@ -64,7 +66,9 @@ export class Worker {
   readonly #intake: HintIntake;
   readonly #consumers: HintConsumer[] = [];
   readonly #stopping = new AbortController();
+  /** What brings runs: hints and the poll. */
   readonly #loops: Promise<void>[] = [];
+  #heartbeats: Promise<void> = Promise.resolve();
 
   constructor(options: WorkerOptions) {
     const { pool, metrics, logger, queue, registry } = options;
@@ -134,7 +138,8 @@ export class Worker {
       this.#consumers.push(consumer);
       this.#loops.push(this.#intake.run(lane, consumer));
     }
-    this.#loops.push(this.#pollLoop(), this.#heartbeatLoop());
+    this.#loops.push(this.#pollLoop());
+    this.#heartbeats = this.#heartbeatLoop();
     logger.info({ worker_id: workerId, lanes, slots }, 'worker started');
   }
 
@@ -147,11 +152,13 @@ export class Worker {
     this.#stopping.abort();
     this.#slots.wake();
     await Promise.all(this.#consumers.map((consumer) => consumer.close()));
+    // A claim under way may still win: only after these is everything held that will be.
+    await Promise.all(this.#loops);
     await this.#claimer.drain();
     await this.#idle(graceMs);
     this.#leases.interruptAll('shutdown');
     await this.#idle(HAND_BACK_MS);
-    await Promise.all(this.#loops);
+    await this.#heartbeats;
     const { pool, logger } = this.#options;
     await markWorkerStopped(pool, this.workerId).catch((error: unknown) => {
       logger.warn({ err: error }, 'the worker row could not be closed');
@@ -235,7 +242,7 @@ export class Worker {
   }
 
   async #heartbeatLoop(): Promise<void> {
-    const { metrics, heartbeatMs = this.#leaseMs / 3 } = this.#options;
+    const { metrics, heartbeatMs = Math.min(this.#leaseMs / 3, MAX_HEARTBEAT_MS) } = this.#options;
     while (!this.#stopped || this.#leases.size > 0) {
       await this.#pause(heartbeatMs);
       metrics.slots.set({ state: 'used' }, this.#slots.used);

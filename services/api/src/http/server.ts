@@ -28,6 +28,11 @@ function refused(admission: Admission, request: FastifyRequest, reply: FastifyRe
   return true;
 }
 
+const CLIENT_ERRORS: Readonly<Record<string, string>> = {
+  HPE_HEADER_OVERFLOW: 'the headers are too large',
+  ERR_HTTP_REQUEST_TIMEOUT: 'the request took too long to arrive',
+};
+
 /** Text that is not HTTP gets an answer too, before there is a request. */
 function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
@@ -38,8 +43,7 @@ function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
     type: 'urn:spine:problem:validation-failed',
     title: PROBLEMS.VALIDATION_FAILED.title,
     status: 400,
-    detail:
-      error.code === 'HPE_HEADER_OVERFLOW' ? 'the headers are too large' : 'the request is not HTTP/1.1',
+    detail: CLIENT_ERRORS[error.code ?? ''] ?? 'the request is not HTTP/1.1',
     code: 'VALIDATION_FAILED',
     errors: [],
   });

@@ -1,0 +1,303 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { newId } from '@spine/core';
+import { appendAttemptEvents, attemptIsCurrent, cancelRun, reapRuns, SETTLE_SQL, settleRuns } from '@spine/database';
+import type { ClaimedRun, Pool, SettleItem, Settlement } from '@spine/database';
+import {
+  claim,
+  claimed,
+  ERROR,
+  eventsOf,
+  eventTypes,
+  inconsistentRuns,
+  openEngineDatabase,
+  rowOf,
+  settle,
+  shift,
+} from './engine-support.ts';
+import type { EngineDatabase } from './engine-support.ts';
+
+let base: EngineDatabase;
+let pool: Pool;
+beforeAll(async () => {
+  base = await openEngineDatabase();
+  pool = base.pool;
+});
+beforeEach(() => base.clear());
+afterAll(() => base.close());
+
+const COMPLETED: Settlement = { type: 'completed', result: '{"n":1}' };
+const item = ({ runId, epoch }: ClaimedRun, settlement: Settlement = COMPLETED): SettleItem => ({ runId, epoch, settlement });
+const info = { source: 'worker:test' };
+
+/** Takes a run from its worker as the reaper does, and gives it to another: two epochs on. */
+async function takeOver(run: ClaimedRun): Promise<ClaimedRun> {
+  await shift(base.admin, [run.runId], 'lease_expires_at', '-1 minute');
+  await reapRuns(pool);
+  const [next] = await claim(pool, [run.runId]);
+  if (next === undefined) throw new Error('the run was not taken over');
+  return next;
+}
+
+describe('a settlement', () => {
+  afterEach(async () => {
+    expect(await inconsistentRuns(base.pool)).toEqual([]);
+  });
+
+  it.each<[string, Settlement, object]>([
+    ['completed', COMPLETED, { result: { n: 1 }, error: null }],
+    ['completed', { type: 'completed', result: null }, { result: null, error: null }],
+    ['timed_out', { type: 'timed_out', error: ERROR }, { result: null, error: ERROR }],
+    ['failed', { type: 'failed', error: { ...ERROR, retry_after: 3 } }, { result: null, error: { ...ERROR, retry_after: 3 } }],
+    ['dead_lettered', { type: 'dead_lettered', error: ERROR }, { result: null, error: ERROR }],
+  ])('ends a run as %s, with one terminal event', async (status, settlement, rest) => {
+    const run = await claimed(pool, { deadLetter: true });
+    expect(await settle(pool, run, settlement)).toBe('settled');
+    const row = await rowOf(pool, run.runId);
+    expect(row).toMatchObject({ status, epoch: 1, finished_epoch: 1, attempt: 1, ...rest });
+    expect(row).toMatchObject({ lease_owner: null, lease_expires_at: null, deadline_at: null, dispatch_after: null });
+    expect(row.completed_at).toBeInstanceOf(Date);
+    expect((await eventsOf(pool, run.runId)).at(-1)).toMatchObject({
+      event_type: status,
+      terminal: true,
+      epoch: 1,
+      source: 'test',
+      data: 'error' in settlement ? { error: settlement.error } : null,
+    });
+  });
+
+  it('writes the dead letter with what is needed to understand and to repeat the run', async () => {
+    const run = await claimed(pool, { params: { a: [1] }, lane: 'slow', correlationId: 'c' });
+    await settle(pool, run, { type: 'dead_lettered', error: ERROR });
+    const { rows } = await pool.query('SELECT * FROM dead_letters');
+    expect(rows).toMatchObject([
+      {
+        run_id: run.runId,
+        kind: 'task',
+        name: 'echo',
+        lane: 'slow',
+        params: { a: [1] },
+        error: ERROR,
+        error_category: 'UNKNOWN',
+        attempts: 1,
+        crash_count: 0,
+        correlation_id: 'c',
+        resolved_at: null,
+      },
+    ]);
+  });
+
+  it('queues a retry: due for a hint when it is available, its attempt spent, its error kept', async () => {
+    const run = await claimed(pool);
+    const client = await pool.connect();
+    await client.query('BEGIN');
+    expect(await settle(client, run, { type: 'retry', error: ERROR, delayMs: 1_500 })).toBe('settled');
+    const { rows } = await client.query(
+      `SELECT status, attempt, epoch, finished_epoch, error, completed_at,
+         available_at = now() + interval '1.5 s' AS available, dispatch_after = available_at AS due FROM runs`,
+    );
+    await client.query('COMMIT');
+    client.release();
+    expect(rows).toEqual([
+      { status: 'queued', attempt: 1, epoch: 1, finished_epoch: 1, error: ERROR, completed_at: null, available: true, due: true },
+    ]);
+    expect((await eventsOf(pool, run.runId)).at(-1)).toMatchObject({
+      event_type: 'retry_scheduled',
+      terminal: false,
+      data: { error: ERROR, delay_ms: 1_500 },
+    });
+  });
+
+  it('hands back: no attempt charged, the epoch raised, available and due at once', async () => {
+    const run = await claimed(pool);
+    expect(await settle(pool, run, { type: 'handed_back', reason: 'the worker is stopping' })).toBe('settled');
+    expect(await rowOf(pool, run.runId)).toMatchObject({ status: 'queued', attempt: 0, epoch: 2, finished_epoch: 1, error: null });
+    expect((await eventsOf(pool, run.runId)).at(-1)).toMatchObject({
+      event_type: 'handed_back',
+      terminal: false,
+      data: { reason: 'the worker is stopping' },
+    });
+    expect(await claim(pool, [run.runId])).toMatchObject([{ epoch: 3, attempt: 1 }]);
+  });
+
+  it('of many runs answers for each, in order', async () => {
+    const runs = [];
+    for (let index = 0; index < 6; index += 1) runs.push(await claimed(pool));
+    const [a, b, c, d, e, f] = runs as [ClaimedRun, ClaimedRun, ClaimedRun, ClaimedRun, ClaimedRun, ClaimedRun];
+    await takeOver(b);
+    await cancelRun(pool, d.runId, null, 'test');
+    const unknown = { runId: newId(), epoch: 1, settlement: COMPLETED };
+    const outcomes = await settleRuns(
+      pool,
+      [
+        item(a),
+        item(b),
+        item(c, { type: 'retry', error: ERROR, delayMs: 0 }),
+        item(d),
+        unknown,
+        item(e, { type: 'dead_lettered', error: ERROR }),
+        item(f, { type: 'handed_back', reason: 'r' }),
+      ],
+      info,
+    );
+    expect(outcomes).toEqual(['settled', 'fenced', 'settled', 'fenced', 'fenced', 'settled', 'settled']);
+    const statuses = await Promise.all(runs.map(async ({ runId }) => (await rowOf(pool, runId)).status));
+    expect(statuses).toEqual(['completed', 'running', 'queued', 'cancelled', 'dead_lettered', 'queued']);
+  });
+
+  it('of an attempt that lost its run changes nothing', async () => {
+    const stale = await claimed(pool);
+    const current = await takeOver(stale);
+    const before = await rowOf(pool, stale.runId);
+    expect(await settle(pool, stale)).toBe('fenced');
+    expect(await rowOf(pool, stale.runId)).toEqual(before);
+    expect(await settle(pool, current, { type: 'failed', error: ERROR })).toBe('settled');
+    expect(await settle(pool, stale)).toBe('fenced');
+    expect((await rowOf(pool, stale.runId)).status).toBe('failed');
+  });
+
+  it('of a run that was queued again in between changes nothing', async () => {
+    const stale = await claimed(pool);
+    await shift(base.admin, [stale.runId], 'lease_expires_at', '-1 minute');
+    await reapRuns(pool);
+    expect(await settle(pool, stale)).toBe('fenced');
+    expect(await rowOf(pool, stale.runId)).toMatchObject({ status: 'queued', epoch: 2 });
+  });
+
+  it.each<Settlement>([
+    COMPLETED,
+    { type: 'retry', error: ERROR, delayMs: 0 },
+    { type: 'handed_back', reason: 'r' },
+    { type: 'dead_lettered', error: ERROR },
+  ])('sent again after a lost answer knows its own first one: $type', async (settlement) => {
+    const run = await claimed(pool);
+    expect(await settle(pool, run, settlement)).toBe('settled');
+    const before = await rowOf(pool, run.runId);
+    expect(await settle(pool, run, settlement)).toBe('settled');
+    expect(await rowOf(pool, run.runId)).toEqual(before);
+    expect(await eventTypes(pool, run.runId)).toHaveLength(3);
+  });
+
+  it('and a cancel: whoever commits first wins', async () => {
+    const runs = [];
+    for (let index = 0; index < 40; index += 1) runs.push(await claimed(pool));
+    const [settled, cancelled] = await Promise.all([
+      Promise.all(runs.map((run) => settle(pool, run))),
+      Promise.all(runs.map(({ runId }) => cancelRun(pool, runId, 'r', 'test'))),
+    ]);
+    runs.forEach((_, index) => {
+      expect([settled[index], cancelled[index]?.type]).toSatisfy(
+        ([outcome, type]) => (outcome === 'settled') === (type === 'terminal'),
+      );
+    });
+  });
+
+  it('and the reaper: whoever commits first wins', async () => {
+    const runs = [];
+    for (let index = 0; index < 60; index += 1) runs.push(await claimed(pool));
+    await shift(base.admin, runs.map(({ runId }) => runId), 'lease_expires_at', '-1 minute');
+    const settling = Promise.all(runs.map((run) => settle(pool, run)));
+    const reaped = [...(await reapRuns(pool, 20)), ...(await reapRuns(pool, 20)), ...(await reapRuns(pool, 20))];
+    const outcomes = await settling;
+    const taken = new Set(reaped.map(({ runId }) => runId));
+    runs.forEach((run, index) => expect([run.runId, outcomes[index]]).toEqual([run.runId, taken.has(run.runId) ? 'fenced' : 'settled']));
+    expect(await pool.query(`SELECT count(*)::int AS n FROM runs WHERE status = 'completed'`)).toMatchObject({
+      rows: [{ n: runs.length - taken.size }],
+    });
+  });
+});
+
+describe('what an attempt writes beside its settlement', () => {
+  const event = (run: { runId: string; epoch: number }, n: number) => ({
+    runId: run.runId,
+    epoch: run.epoch,
+    eventType: 'progress',
+    data: `{"n":${n}}`,
+  });
+
+  it('is appended while it holds the run, in order, and refused when it does not, each event for itself', async () => {
+    const [mine, lost, over] = [await claimed(pool), await claimed(pool), await claimed(pool)];
+    const current = await takeOver(lost);
+    await settle(pool, over);
+    const events = [event(mine, 1), event(lost, 2), event(mine, 3), event(over, 4), event(current, 5), event({ runId: newId(), epoch: 1 }, 6)];
+    expect(await appendAttemptEvents(pool, events, 'worker:test')).toEqual([
+      'appended',
+      'fenced',
+      'appended',
+      'fenced',
+      'appended',
+      'fenced',
+    ]);
+    const progress = async ({ runId }: ClaimedRun) =>
+      (await eventsOf(pool, runId)).filter(({ event_type }) => event_type === 'progress').map(({ data, epoch }) => [data, epoch]);
+    expect(await progress(mine)).toEqual([[{ n: 1 }, 1], [{ n: 3 }, 1]]);
+    expect(await progress(lost)).toEqual([[{ n: 5 }, current.epoch]]);
+    expect(await progress(over)).toEqual([]);
+  });
+
+  it('may ask inside a transaction whether it still holds the run, and holds it until the commit', async () => {
+    const run = await claimed(pool);
+    expect(await attemptIsCurrent(pool, run.runId, run.epoch)).toBe(true);
+    expect(await attemptIsCurrent(pool, run.runId, run.epoch + 1)).toBe(false);
+    expect(await attemptIsCurrent(pool, newId(), 1)).toBe(false);
+    const client = await pool.connect();
+    await client.query('BEGIN');
+    await attemptIsCurrent(client, run.runId, run.epoch);
+    await shift(base.admin, [run.runId], 'lease_expires_at', '-1 minute').catch(() => undefined);
+    await client.query('COMMIT');
+    client.release();
+    await settle(pool, run);
+    expect(await attemptIsCurrent(pool, run.runId, run.epoch)).toBe(false);
+  });
+
+  it('keeps the reaper off its run until the commit', async () => {
+    const run = await claimed(pool);
+    await shift(base.admin, [run.runId], 'lease_expires_at', '-1 minute');
+    const client = await pool.connect();
+    await client.query('BEGIN');
+    expect(await attemptIsCurrent(client, run.runId, run.epoch)).toBe(true);
+    expect(await reapRuns(pool)).toEqual([]);
+    await client.query('COMMIT');
+    client.release();
+    expect(await reapRuns(pool)).toMatchObject([{ runId: run.runId }]);
+  });
+});
+
+describe('the guard of a settlement, weakened', () => {
+  const GUARD = `r.epoch = i.epoch AND r.status || '' = 'running'`;
+  const weakened = async (guard: string, run: ClaimedRun): Promise<void> => {
+    const text = SETTLE_SQL.replace(GUARD, guard);
+    expect(text).not.toBe(SETTLE_SQL);
+    await base.admin.query(text, [
+      [run.runId],
+      [run.epoch],
+      ['completed'],
+      [null],
+      ['"stale"'],
+      [null],
+      ['completed'],
+      [null],
+      'test',
+    ]);
+  };
+
+  it('to the status alone accepts a stale attempt’s outcome, as the tests above would see', async () => {
+    const stale = await claimed(pool);
+    await takeOver(stale);
+    await weakened(`r.status || '' = 'running'`, stale);
+    expect(await rowOf(pool, stale.runId)).toMatchObject({ status: 'completed', result: 'stale' });
+  });
+
+  it('to the id alone finishes a run that nobody runs', async () => {
+    const stale = await claimed(pool);
+    await shift(base.admin, [stale.runId], 'lease_expires_at', '-1 minute');
+    await reapRuns(pool);
+    await weakened('true', stale);
+    expect(await rowOf(pool, stale.runId)).toMatchObject({ status: 'completed', result: 'stale' });
+  });
+
+  it('to the id alone is stopped by the schema where the run is over', async () => {
+    const run = await claimed(pool);
+    await settle(pool, run, { type: 'failed', error: ERROR });
+    await expect(weakened('true', run)).rejects.toThrow(`run ${run.runId} is failed and may not change`);
+  });
+});
