@@ -31,7 +31,7 @@ function refsIn(value: unknown): string[] {
 }
 
 describe('openapi.json', () => {
-  it('is what the code says: after a change run `npm run build` and node services/api/dist/openapi.js', async () => {
+  it('is what the code says: after a change run `npm run build && npm run openapi -w @spine/api`', async () => {
     const committed = JSON.parse(readFileSync(COMMITTED, 'utf8')) as Json;
     expect(plain(await buildOpenApiDocument())).toEqual(committed);
   });
@@ -149,6 +149,13 @@ describe.each(['postgres', 'redis'])('the pages, with the queue on %s', (backend
       });
       expect(status, path).toBe(405);
     }
+  });
+
+  it('takes no less strict JSON for the board', async () => {
+    const body = '{"name":"x","data":{"__proto__":1}}';
+    const answer = await api.call('POST', '/admin/queues/api/queues/default/add', { body });
+    expect(answer.status).toBe(400);
+    expect(answer.body).toMatchObject({ code: 'VALIDATION_FAILED', errors: [{ field: 'data.__proto__' }] });
   });
 
   it('answers what is not there as a problem, on the pages too', async () => {

@@ -5,7 +5,7 @@ import { Writable } from 'node:stream';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createPool } from '@spine/database';
 import { createLogger } from '@spine/observability';
-import { startRedisServer, waitFor } from '@spine/testing';
+import { freePort, startRedisServer, waitFor } from '@spine/testing';
 import { startApi } from './api-support.ts';
 import type { Api } from './api-support.ts';
 
@@ -73,9 +73,27 @@ describe('a queue that is down', () => {
     expect((await api.call('GET', '/health')).status).toBe(503);
     expect((await api.call('GET', '/health/live')).status).toBe(200);
     expect((await submit(api)).status).toBe(202);
+    const board = await api.call('GET', '/admin/queues/api/queues');
+    expect(board.status).toBe(503);
+    expect(board.body).toMatchObject({
+      code: 'UNAVAILABLE',
+      detail: 'the queue does not answer',
+      errors: [],
+    });
 
     await redis.restart();
     await waitFor(async () => (await ready()).status === 200, { message: 'ready again' });
+  });
+
+  it('does not keep the API from starting, nor its board waiting', async () => {
+    const api = await start({ queue: null, redisUrl: `redis://127.0.0.1:${await freePort()}` });
+    expect((await submit(api)).status).toBe(202);
+    for (const path of ['/health/ready', '/admin/queues/api/queues']) {
+      const { status, body } = await api.call('GET', path);
+      expect(status, path).toBe(503);
+      expect(body).toMatchObject({ code: 'UNAVAILABLE', instance: path });
+    }
+    expect((await api.call('GET', '/admin/queues')).status).toBe(200);
   });
 
   it('that hangs is not waited for', async () => {

@@ -2,7 +2,6 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { newId } from '@spine/core';
 import { attemptIsCurrent, claimOverdueRuns, claimRuns, heartbeat, registerWorker, runsHeldBy } from '@spine/database';
 import type { ClaimedRun, Pool } from '@spine/database';
-import { waitFor } from '@spine/testing';
 import {
   claim,
   claimed,
@@ -13,10 +12,12 @@ import {
   inconsistentRuns,
   LEASE_MS,
   openEngineDatabase,
+  openTransaction,
   rowOf,
   runOf,
   settle,
   shift,
+  somebodyWaitsForALock,
   store,
   storeMany,
 } from './engine-support.ts';
@@ -37,33 +38,11 @@ afterAll(() => base.close());
 /** Ids of the runs a claim gave. */
 const ids = (runs: readonly ClaimedRun[]): string[] => runs.map(({ runId }) => runId).sort();
 
-/** A transaction that stays open until the test ends it. */
-async function openTransaction() {
-  const client = await pool.connect();
-  await client.query('BEGIN');
-  return {
-    client,
-    end: async (how: 'COMMIT' | 'ROLLBACK') => {
-      await client.query(how);
-      client.release();
-    },
-  };
-}
-
-async function somebodyWaitsForALock(): Promise<void> {
-  await waitFor(async () => {
-    const { rows } = await base.admin.query(
-      `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
-    );
-    return rows.length > 0;
-  });
-}
-
 describe('a claim', () => {
   it('takes a queued run: epoch and attempt grow, lease and deadline start, one event says so', async () => {
     const workerId = newId();
     const [runId = ''] = await store(pool, [runOf({ timeoutSeconds: 90, maxRetries: 2 })]);
-    const { client, end } = await openTransaction();
+    const { client, end } = await openTransaction(pool);
     const [run] = await claim(client, [runId], workerId);
     // now() stands still inside a transaction.
     const { rows } = await client.query(
@@ -131,10 +110,10 @@ describe('a claim', () => {
 
   it('waits for a claimer that was first, and then finds nothing', async () => {
     const [runId = ''] = await storeMany(pool, 1);
-    const { client, end } = await openTransaction();
+    const { client, end } = await openTransaction(pool);
     expect(await claim(client, [runId])).toHaveLength(1);
     const second = claim(pool, [runId]);
-    await somebodyWaitsForALock();
+    await somebodyWaitsForALock(base.admin);
     await end('COMMIT');
     expect(await second).toEqual([]);
     expect(await eventTypes(pool, runId)).toEqual(['submitted', 'started']);
@@ -142,10 +121,10 @@ describe('a claim', () => {
 
   it('wins when the claimer that was first gives up', async () => {
     const [runId = ''] = await storeMany(pool, 1);
-    const { client, end } = await openTransaction();
+    const { client, end } = await openTransaction(pool);
     await claim(client, [runId]);
     const second = claim(pool, [runId]);
-    await somebodyWaitsForALock();
+    await somebodyWaitsForALock(base.admin);
     await end('ROLLBACK');
     expect(await second).toMatchObject([{ runId, epoch: 1 }]);
   });
@@ -200,7 +179,7 @@ describe('the poll', () => {
 
   it('does not wait for runs somebody else is claiming', async () => {
     const runIds = await storeMany(pool, 4);
-    const { client, end } = await openTransaction();
+    const { client, end } = await openTransaction(pool);
     const first = ids(await claim(client, runIds.slice(0, 2)));
     expect(ids(await claimOverdueRuns(pool, ['default'], 10, options))).toEqual(runIds.slice(2).sort());
     await end('COMMIT');
@@ -245,7 +224,7 @@ describe('a heartbeat', () => {
 
   it('passes over a row somebody locks instead of letting the other leases lapse, and calls it alive', async () => {
     const [locked, free] = [await claimed(pool), await claimed(pool)];
-    const { client, end } = await openTransaction();
+    const { client, end } = await openTransaction(pool);
     expect(await attemptIsCurrent(client, locked.runId, locked.epoch)).toBe(true);
     expect([...(await beat([locked, free]))].sort()).toEqual(ids([locked, free]));
     expect(await secondsLeft(free.runId)).toBeGreaterThan(LEASE_MS / 1000);

@@ -10,9 +10,11 @@ import {
   eventTypes,
   inconsistentRuns,
   openEngineDatabase,
+  openTransaction,
   rowOf,
   settle,
   shift,
+  somebodyWaitsForALock,
 } from './engine-support.ts';
 import type { EngineDatabase } from './engine-support.ts';
 
@@ -88,15 +90,13 @@ describe('a settlement', () => {
 
   it('queues a retry: due for a hint when it is available, its attempt spent, its error kept', async () => {
     const run = await claimed(pool);
-    const client = await pool.connect();
-    await client.query('BEGIN');
+    const { client, end } = await openTransaction(pool);
     expect(await settle(client, run, { type: 'retry', error: ERROR, delayMs: 1_500 })).toBe('settled');
     const { rows } = await client.query(
       `SELECT status, attempt, epoch, finished_epoch, error, completed_at,
          available_at = now() + interval '1.5 s' AS available, dispatch_after = available_at AS due FROM runs`,
     );
-    await client.query('COMMIT');
-    client.release();
+    await end('COMMIT');
     expect(rows).toEqual([
       { status: 'queued', attempt: 1, epoch: 1, finished_epoch: 1, error: ERROR, completed_at: null, available: true, due: true },
     ]);
@@ -239,25 +239,22 @@ describe('what an attempt writes beside its settlement', () => {
     expect(await attemptIsCurrent(pool, run.runId, run.epoch)).toBe(true);
     expect(await attemptIsCurrent(pool, run.runId, run.epoch + 1)).toBe(false);
     expect(await attemptIsCurrent(pool, newId(), 1)).toBe(false);
-    const client = await pool.connect();
-    await client.query('BEGIN');
+    const { client, end } = await openTransaction(pool);
     await attemptIsCurrent(client, run.runId, run.epoch);
-    await shift(base.admin, [run.runId], 'lease_expires_at', '-1 minute').catch(() => undefined);
-    await client.query('COMMIT');
-    client.release();
-    await settle(pool, run);
+    const settling = settle(pool, run);
+    await somebodyWaitsForALock(base.admin);
+    await end('COMMIT');
+    expect(await settling).toBe('settled');
     expect(await attemptIsCurrent(pool, run.runId, run.epoch)).toBe(false);
   });
 
   it('keeps the reaper off its run until the commit', async () => {
     const run = await claimed(pool);
     await shift(base.admin, [run.runId], 'lease_expires_at', '-1 minute');
-    const client = await pool.connect();
-    await client.query('BEGIN');
+    const { client, end } = await openTransaction(pool);
     expect(await attemptIsCurrent(client, run.runId, run.epoch)).toBe(true);
     expect(await reapRuns(pool)).toEqual([]);
-    await client.query('COMMIT');
-    client.release();
+    await end('COMMIT');
     expect(await reapRuns(pool)).toMatchObject([{ runId: run.runId }]);
   });
 });

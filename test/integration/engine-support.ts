@@ -4,7 +4,7 @@ import type { ClaimedRun, Db, NewRun, Pool, Queryable, RunRow, Settlement, Settl
 import { newId } from '@spine/core';
 import { newRun, taskSpec } from '@spine/execution';
 import type { WorkSpec } from '@spine/execution';
-import { createTestDatabase } from '@spine/testing';
+import { createTestDatabase, waitFor } from '@spine/testing';
 
 /** Every column of `runs`. */
 export interface RawRun extends RunRow {
@@ -127,6 +127,29 @@ export async function shift(
   interval: string,
 ): Promise<void> {
   await admin.query(`UPDATE runs SET ${column} = now() + $2::interval WHERE id = ANY($1::uuid[])`, [runIds, interval]);
+}
+
+/** A transaction that stays open until the test ends it. */
+export async function openTransaction(pool: Pool) {
+  const client = await pool.connect();
+  await client.query('BEGIN');
+  return {
+    client,
+    end: async (how: 'COMMIT' | 'ROLLBACK'): Promise<void> => {
+      await client.query(how);
+      client.release();
+    },
+  };
+}
+
+/** Resolves once a statement in this database waits for a row another transaction holds. */
+export async function somebodyWaitsForALock(admin: Pool): Promise<void> {
+  await waitFor(async () => {
+    const { rows } = await admin.query(
+      `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+    );
+    return rows.length > 0;
+  });
 }
 
 /**

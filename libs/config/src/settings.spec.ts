@@ -23,7 +23,7 @@ describe('defaults', () => {
       api: { host: '127.0.0.1', port: 3000, portIsExplicit: false, keys: [], open: true },
       database: { url: undefined, poolSize: 10 },
       redis: { url: undefined },
-      worker: { count: 2, concurrency: 200, lanes: ['default', 'backfill', 'slow'] },
+      worker: { count: 2, concurrency: 200, lanes: ['default', 'backfill', 'slow'], leaseSeconds: 30 },
       log: { level: 'info' },
       dataDir: '/project/.spine',
       dataRoots: ['/project/data', '/project/libs/domains/finra-otc/fixtures'],
@@ -57,6 +57,7 @@ describe('given values', () => {
         SPINE_LANES: 'fast, slow_2,fast',
         SPINE_LOG_LEVEL: 'silent',
         SPINE_SHUTDOWN_GRACE_SECONDS: '30',
+        SPINE_LEASE_SECONDS: '12',
         SPINE_HEALTH_PORT: '9100',
       },
       { role: 'worker', cwd: '/project' },
@@ -68,7 +69,12 @@ describe('given values', () => {
     expect(settings.redis.url?.reveal()).toBe('rediss://h:6380/1');
     expect(settings.dataDir).toBe('/var/spine');
     expect(settings.dataRoots).toEqual(['/a', '/project/b']);
-    expect(settings.worker).toEqual({ count: 0, concurrency: 5000, lanes: ['fast', 'slow_2'] });
+    expect(settings.worker).toEqual({
+      count: 0,
+      concurrency: 5000,
+      lanes: ['fast', 'slow_2'],
+      leaseSeconds: 12,
+    });
     expect(settings.log.level).toBe('silent');
     expect(settings.shutdownGraceSeconds).toBe(30);
     expect(settings.healthPort).toBe(9100);
@@ -92,6 +98,7 @@ describe('given values', () => {
     ['SPINE_LANES', `a${'b'.repeat(63)}`],
     ['SPINE_LOG_LEVEL', 'verbose'],
     ['SPINE_SHUTDOWN_GRACE_SECONDS', 'long'],
+    ['SPINE_LEASE_SECONDS', '4'],
     ['SPINE_HEALTH_PORT', '70000'],
     ['SPINE_DATA_ROOTS', ':'],
     ['SPINE_DATA_DIR', 'a\0b'],

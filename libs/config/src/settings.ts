@@ -46,6 +46,8 @@ export interface Settings<R extends Role = Role> {
     /** Runs of one process at the same time. */
     readonly concurrency: number;
     readonly lanes: readonly string[];
+    /** How long a worker holds a run without a heartbeat. */
+    readonly leaseSeconds: number;
   };
   readonly log: { readonly level: LogLevel };
   readonly dataDir: string;
@@ -154,6 +156,7 @@ export function loadSettings(env: Environment, { role, cwd = process.cwd() }: Lo
       count: values.SPINE_WORKERS,
       concurrency: values.SPINE_WORKER_CONCURRENCY,
       lanes: values.SPINE_LANES,
+      leaseSeconds: values.SPINE_LEASE_SECONDS,
     },
     log: { level: values.SPINE_LOG_LEVEL },
     dataDir: resolve(cwd, values.SPINE_DATA_DIR),

@@ -91,6 +91,10 @@ export const environmentSchema = z.object({
     allowed: 'a whole number from 0 to 3600',
     meaning: 'Seconds a process may take to finish or hand back its work after SIGTERM.',
   }),
+  SPINE_LEASE_SECONDS: withDefault(wholeNumber(5, 3600), '30', {
+    allowed: 'a whole number from 5 to 3600',
+    meaning: 'Seconds until the runs of a worker that died are taken from it; extended three times as often.',
+  }),
   SPINE_HEALTH_PORT: withDefault(wholeNumber(0, 65535), '0', {
     allowed: 'a whole number from 0 to 65535; 0 is off',
     meaning: 'Port of a worker or scheduler for /health and /metrics. `npm start` counts up from it.',

@@ -68,9 +68,10 @@ export async function createApp(options: AppOptions): Promise<ApiApp> {
   app.useGlobalPipes(new SchemaPipe());
   // Without CORS a page of another site cannot read answers; this keeps it from sending what changes something.
   app.enableCsrfProtection();
-  await mountBoard(adapter, engine, settings.worker.lanes);
   mountDocumentation(app);
   await app.init();
+  // After Nest has set its error handler, which the board's part of the server inherits.
+  await mountBoard(adapter, engine, settings.worker.lanes);
   const fastify = adapter.getInstance();
   await fastify.ready();
   return {

@@ -27,6 +27,7 @@ export async function startWorker(settings: Settings<'worker'>): Promise<Running
     ...engine,
     lanes: settings.worker.lanes,
     slots: settings.worker.concurrency,
+    leaseMs: settings.worker.leaseSeconds * 1000,
   });
   await worker.start();
   const health =

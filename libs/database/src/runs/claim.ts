@@ -78,7 +78,8 @@ export const CLAIM_SQL = `WITH c AS (
 )
 SELECT * FROM c`;
 
-/** Runs overdue for dispatch, for when hints do not arrive. Walks `runs_dispatch` in order and stops at the limit. */
+/** Runs overdue for dispatch, for when hints do not arrive. Walks `runs_dispatch` in order and stops at the
+ * limit. An array instead of a join, which would read the whole table when many are due. */
 export const CLAIM_OVERDUE_SQL = `WITH x AS (
   SELECT id FROM runs
   WHERE status IN ('pending', 'queued') AND dispatch_after <= now() AND available_at <= now()
@@ -86,7 +87,7 @@ export const CLAIM_OVERDUE_SQL = `WITH x AS (
   ORDER BY dispatch_after LIMIT $1 FOR UPDATE SKIP LOCKED
 ), c AS (
   UPDATE runs r SET ${CLAIM_SET}
-  FROM x WHERE r.id = x.id AND r.status IN ('pending', 'queued')
+  WHERE r.id = ANY (ARRAY(SELECT id FROM x)) AND r.status || '' IN ('pending', 'queued')
   RETURNING ${RETURNED}
 ), e AS (
   ${STARTED_EVENT}

@@ -116,7 +116,7 @@ function insertSql({ conflicts, fenced }: Variant): string {
     fenced
       ? `
   WHERE i.parent_epoch IS NULL OR EXISTS (SELECT 1 FROM runs p
-    WHERE p.id = i.parent_run_id AND p.epoch = i.parent_epoch AND p.status = 'running' FOR SHARE)`
+    WHERE p.id = i.parent_run_id AND p.epoch = i.parent_epoch AND p.status || '' = 'running' FOR SHARE)`
       : ''
   }
   ${conflicts ? 'ON CONFLICT DO NOTHING' : ''}

@@ -78,6 +78,8 @@ export async function reapRuns(db: Queryable, limit = 500): Promise<ReapedRun[]>
 /**
  * The pause between two hints of one run doubles from 15 s to 60 s: under a long backlog every further hint of a
  * run that is queued anyway would only make the backlog longer.
+ *
+ * An array instead of a join: planned for any limit, a join with x reads the whole table.
  */
 export const RELAY_SQL = `WITH x AS (
   SELECT id FROM runs WHERE status IN ('pending', 'queued') AND dispatch_after <= now()
@@ -85,7 +87,7 @@ export const RELAY_SQL = `WITH x AS (
 )
 UPDATE runs r SET status = 'queued', dispatch_no = r.dispatch_no + 1,
   dispatch_after = now() + ${HINT_GRACE} * power(2, LEAST(r.dispatch_no, 2))
-FROM x WHERE r.id = x.id AND r.status IN ('pending', 'queued')
+WHERE r.id = ANY (ARRAY(SELECT id FROM x)) AND r.status || '' IN ('pending', 'queued')
 RETURNING r.id, r.kind, r.name, r.lane, r.priority`;
 
 export interface DueRun {

@@ -20,14 +20,17 @@ export interface LaneCapacity {
   readonly slots: number;
 }
 
+/** With no worker live yet, hints are cut for several small ones. */
+const UNKNOWN_CAPACITY: LaneCapacity = { workers: 4, slots: 64 };
+
 /**
  * Runs per hint: a flush is divided among the live workers, so that one of them does not take it all, and a hint is at
  * most a quarter of a worker's slots, so that it fits while others still run.
  */
 export function runsPerHint(flush: number, capacity: LaneCapacity | undefined): number {
-  if (capacity === undefined || capacity.workers === 0) return 1;
-  const fair = Math.ceil(flush / capacity.workers);
-  return Math.max(1, Math.min(fair, MAX_RUNS_PER_HINT, Math.floor(capacity.slots / 4)));
+  const { workers, slots } = capacity ?? UNKNOWN_CAPACITY;
+  const fair = Math.ceil(flush / Math.max(1, workers));
+  return Math.max(1, Math.min(fair, MAX_RUNS_PER_HINT, Math.floor(slots / 4)));
 }
 
 function labelOf(runs: readonly HintableRun[]): string {

@@ -10,8 +10,13 @@ import { FastifyAdapter as BoardAdapter } from '@bull-board/fastify';
 import type { FastifyAdapter } from '@nestjs/platform-fastify';
 import { BullHintQueue } from '@spine/execution';
 import type { Engine } from '@spine/execution';
+import { HttpProblem } from '../http/problem.ts';
+import { toProblem } from '../http/to-problem.ts';
 
 export const BOARD_PATH = '/admin/queues';
+
+/** Longest wait for the queue. */
+const TIMEOUT_MS = 3_000;
 
 type BoardQueue = ConstructorParameters<typeof BullMQAdapter>[0];
 
@@ -41,10 +46,20 @@ export async function mountBoard(
     serverAdapter: board,
     options: { uiConfig: { boardTitle: 'Spine queues' } },
   });
-  // The board's own handler passes messages, and outside of production stacks, on to the client.
+  // The board's own handler passes messages, and in development stacks, on to the client. What this one throws goes to
+  // the handler of all requests.
   board.setErrorHandler((error) => {
-    engine.logger.error({ err: error }, 'the queue board failed');
-    return { status: 500, body: { error: 'Internal error', message: 'see the log of the API' } };
+    if (toProblem(error).code !== 'INTERNAL') throw error;
+    throw new HttpProblem('UNAVAILABLE', 'the queue does not answer', { cause: error });
   });
-  await server.getInstance().register(board.registerPlugin(), { prefix: BOARD_PATH });
+  await server.getInstance().register(
+    async (scope) => {
+      // BullMQ waits without bound for a queue that is away.
+      scope.addHook('onRoute', (route) => {
+        route.handlerTimeout = TIMEOUT_MS;
+      });
+      await scope.register(board.registerPlugin());
+    },
+    { prefix: BOARD_PATH },
+  );
 }

@@ -20,6 +20,7 @@ describe('an error as a problem', () => {
     [new HttpException('secret', 418), 400, 'VALIDATION_FAILED'],
     [new HttpException('secret', 502), 500, 'INTERNAL'],
     [coded('ECONNREFUSED'), 503, 'UNAVAILABLE'],
+    [coded('FST_ERR_HANDLER_TIMEOUT'), 503, 'UNAVAILABLE'],
     [coded('57P01'), 503, 'UNAVAILABLE'],
     [coded('42P01'), 500, 'INTERNAL'],
     [new TypeError('secret'), 500, 'INTERNAL'],

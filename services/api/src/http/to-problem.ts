@@ -17,6 +17,8 @@ const FASTIFY: Readonly<Record<string, () => HttpProblem>> = {
     }),
   FST_ERR_BAD_URL: () =>
     new HttpProblem('VALIDATION_FAILED', 'the path is not a valid percent-encoded URL path'),
+  FST_ERR_HANDLER_TIMEOUT: () =>
+    new HttpProblem('UNAVAILABLE', 'the answer took too long; try again shortly'),
   FST_ERR_MAX_PARAM_LENGTH: () => new HttpProblem('NOT_FOUND', 'nothing has a name that long'),
 };
 

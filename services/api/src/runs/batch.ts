@@ -15,6 +15,11 @@ export interface BatchResult {
   readonly items: readonly BatchItemJson[];
 }
 
+export interface Fault {
+  readonly problem: HttpProblem;
+  readonly error: unknown;
+}
+
 function refusedItem(index: number, problem: HttpProblem): BatchItemJson {
   const errors = problem.errors.map((error) => ({
     ...error,
@@ -28,7 +33,7 @@ async function submitItem(
   item: unknown,
   index: number,
   options: SubmitOptions,
-  onFault: (error: unknown) => void,
+  faults: Fault[],
 ): Promise<BatchItemJson> {
   const parsed = workSpecJson.safeParse(item);
   if (!parsed.success) return refusedItem(index, invalid(fieldErrors(parsed.error, item, '')));
@@ -46,21 +51,23 @@ async function submitItem(
     };
   } catch (error) {
     const problem = toProblem(error);
-    if (problem.status >= 500) onFault(error);
+    if (problem.status >= 500) faults.push({ problem, error });
     return refusedItem(index, problem);
   }
 }
 
-/** @param onFault told of items that failed for a reason the client is not told. */
+/** @param onFault told of the first item that failed for a reason the client is not told; the others are like it. */
 export async function submitBatch(
   dispatcher: Dispatcher,
   items: readonly unknown[],
   options: SubmitOptions,
-  onFault: (error: unknown) => void,
+  onFault: (fault: Fault) => void,
 ): Promise<BatchResult> {
+  const faults: Fault[] = [];
   const results = await Promise.all(
-    items.map((item, index) => submitItem(dispatcher, item, index, options, onFault)),
+    items.map((item, index) => submitItem(dispatcher, item, index, options, faults)),
   );
+  if (faults[0] !== undefined) onFault(faults[0]);
   const count = (outcome: BatchItemJson['outcome']): number =>
     results.filter((result) => result.outcome === outcome).length;
   return {

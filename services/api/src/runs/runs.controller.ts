@@ -110,8 +110,8 @@ export class RunsController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<Envelope<BatchResult>> {
     const options = { allowUnknown: query.allow_unknown };
-    const result = await submitBatch(this.engine.dispatcher, body.runs, options, (error) =>
-      logFault(this.logger, reply, error),
+    const result = await submitBatch(this.engine.dispatcher, body.runs, options, ({ problem, error }) =>
+      logFault(this.logger, reply, problem, error),
     );
     void reply.code(result.refused === 0 ? 202 : 207);
     return success(reply, result);

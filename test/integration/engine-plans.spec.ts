@@ -1,0 +1,187 @@
+/**
+ * How Postgres executes the statements of the hot path. A plan that reads the table, or walks the index of all waiting
+ * runs to find a few by id, is right and a hundred times slower; statistics that are out of date bring it about.
+ */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { newId } from '@spine/core';
+import {
+  appendAttemptEvents,
+  attemptIsCurrent,
+  cancelRun,
+  claimOverdueRuns,
+  claimRuns,
+  heartbeat,
+  insertRuns,
+  markUnhinted,
+  reapRuns,
+  runsHeldBy,
+  settleRuns,
+  takeDueForHint,
+} from '@spine/database';
+import type { Pool, Queryable } from '@spine/database';
+import { ERROR, HANDLERS, openEngineDatabase, runOf } from './engine-support.ts';
+import type { EngineDatabase } from './engine-support.ts';
+
+const ids = Array.from({ length: 256 }, newId);
+const runs = ids.map((runId) => ({ runId, epoch: 1 }));
+const options = { workerId: newId(), leaseMs: 30_000, handlers: HANDLERS };
+const child = runOf({ parentRunId: newId(), idempotencyKey: 'k' }, { parentEpoch: 1 });
+
+/** Every statement of the hot path, as it is sent, with the index it has to find its rows by. */
+const STATEMENTS: readonly (readonly [name: string, index: string, send: (db: Queryable) => Promise<unknown>])[] = [
+  ['claim of one', 'runs_pkey', (db) => claimRuns(db, ids.slice(0, 1), options)],
+  ['claim of 256', 'runs_pkey', (db) => claimRuns(db, ids, options)],
+  ['what is held', 'runs_pkey', (db) => runsHeldBy(db, ids, newId())],
+  ['settle of one', 'runs_pkey', (db) => settleRuns(db, [{ ...run(0), settlement: { type: 'completed', result: null } }], { source: 's' })],
+  [
+    'settle of 256',
+    'runs_pkey',
+    (db) => settleRuns(db, runs.map((each) => ({ ...each, settlement: { type: 'retry', error: ERROR, delayMs: 1 } })), { source: 's' }),
+  ],
+  ['heartbeat', 'runs_pkey', (db) => heartbeat(db, { workerId: newId(), leaseMs: 1, status: 'active', held: runs })],
+  ['attempt events', 'runs_pkey', (db) => appendAttemptEvents(db, runs.map((each) => ({ ...each, eventType: 'e', data: '{}' })), 's')],
+  ['attempt is current', 'runs_pkey', (db) => attemptIsCurrent(db, newId(), 1)],
+  ['cancel', 'runs_pkey', (db) => cancelRun(db, newId(), null, 's')],
+  ['mark unhinted', 'runs_pkey', (db) => markUnhinted(db, ids)],
+  ['insert of a child with a key', 'runs_pkey', (db) => insertRuns(db, [child], { ambiguous: false, hinted: true })],
+  ['poll', 'runs_dispatch', (db) => claimOverdueRuns(db, ['default'], 200, options)],
+  ['relay', 'runs_dispatch', (db) => takeDueForHint(db, 500)],
+  ['reap', 'runs_overdue', (db) => reapRuns(db, 500)],
+];
+
+function run(index: number): { runId: string; epoch: number } {
+  return { runId: ids[index] ?? '', epoch: 1 };
+}
+
+interface Sent {
+  readonly text: string;
+  readonly values: readonly unknown[];
+}
+
+/** What `send` sends first, without a server: these texts are what the plans are asked for. */
+async function sentBy(send: (db: Queryable) => Promise<unknown>): Promise<Sent[]> {
+  const sent: Sent[] = [];
+  const recorder: Queryable = {
+    query: (config) => {
+      sent.push({ text: config.text, values: config.values ?? [] });
+      return Promise.resolve({ rows: [], rowCount: 0, command: '', oid: 0, fields: [] });
+    },
+  };
+  await send(recorder);
+  return sent;
+}
+
+interface PlanNode {
+  readonly 'Node Type': string;
+  readonly 'Relation Name'?: string;
+  readonly 'Index Name'?: string;
+  readonly Plans?: readonly PlanNode[];
+}
+
+function nodesOf(node: PlanNode): PlanNode[] {
+  return [node, ...(node.Plans ?? []).flatMap(nodesOf)];
+}
+
+function literal(value: unknown): string {
+  if (typeof value === 'number' || typeof value === 'boolean') return String(value);
+  if (value === null) return 'NULL';
+  const text = Array.isArray(value) ? `{${value.join(',')}}` : String(value);
+  return `'${text.replaceAll("'", "''")}'`;
+}
+
+/** How a statement reads the table of runs: its node types and indexes. */
+async function planOf(pool: Pool, mode: string, { text, values }: Sent): Promise<{ seqScans: string[]; indexes: Set<string> }> {
+  const client = await pool.connect();
+  try {
+    await client.query(`SET plan_cache_mode = ${mode}`);
+    await client.query(`PREPARE asked AS ${text}`);
+    const { rows } = await client.query<{ 'QUERY PLAN': [{ Plan: PlanNode }] }>(
+      `EXPLAIN (FORMAT JSON, COSTS OFF) EXECUTE asked (${values.map(literal).join(', ')})`,
+    );
+    const root = rows[0]?.['QUERY PLAN'][0].Plan;
+    const nodes = root === undefined ? [] : nodesOf(root);
+    return {
+      seqScans: nodes.filter((node) => node['Node Type'] === 'Seq Scan').map((node) => node['Relation Name'] ?? '?'),
+      indexes: new Set(nodes.flatMap((node) => node['Index Name'] ?? [])),
+    };
+  } finally {
+    await client.query('DEALLOCATE ALL');
+    client.release();
+  }
+}
+
+let base: EngineDatabase;
+beforeAll(async () => {
+  base = await openEngineDatabase();
+  // The statistics are this test's subject: nobody else may refresh them.
+  for (const table of ['runs', 'run_events']) await base.admin.query(`ALTER TABLE ${table} SET (autovacuum_enabled = false)`);
+});
+afterAll(() => base.close());
+
+async function addRuns(count: number, columns: string, values: string): Promise<void> {
+  await base.admin.query(
+    `INSERT INTO runs (id, kind, name, lane, priority, params, trigger_source, metadata, tags, max_attempts, retry_delay_ms,
+       timeout_ms, dead_letter, available_at, ${columns})
+     SELECT gen_random_uuid(), 'task', 'echo', 'default', 2, '{}', 'api', '{}', '{}', 4, 0, 1000, true, now(), ${values}
+     FROM generate_series(1, ${count})`,
+  );
+}
+const addCompleted = (count: number) => addRuns(count, 'status, completed_at', `'completed', now()`);
+const addQueued = (count: number) => addRuns(count, 'status, dispatch_after', `'queued', now() - random() * interval '1 hour'`);
+const addRunning = (count: number) =>
+  addRuns(
+    count,
+    'status, epoch, attempt, lease_owner, lease_expires_at, deadline_at',
+    `'running', 1, 1, gen_random_uuid(), now() - random() * interval '1 hour', now()`,
+  );
+const analyze = async () => void (await base.admin.query('ANALYZE runs'));
+
+/** What a table holds, and what the statistics say of it. Only the first finds none: they survive a TRUNCATE. */
+const SITUATIONS: readonly (readonly [string, () => Promise<void>])[] = [
+  ['60,000 queued, no statistics at all', async () => {
+    await addQueued(60_000);
+    await addRunning(1_000);
+  }],
+  ['60,000 queued, statistics from when nothing was', async () => {
+    await addCompleted(2_000);
+    await analyze();
+    await addQueued(60_000);
+    await addRunning(1_000);
+  }],
+  ['60,000 queued, statistics that know it', async () => {
+    await addCompleted(2_000);
+    await addQueued(60_000);
+    await addRunning(1_000);
+    await analyze();
+  }],
+  ['60,000 completed, statistics from when all were queued', async () => {
+    await addQueued(60_000);
+    await analyze();
+    await base.admin.query(`UPDATE runs SET status = 'completed', completed_at = now(), dispatch_after = NULL`);
+    await addQueued(1_000);
+    await addRunning(1_000);
+  }],
+];
+
+describe.each(SITUATIONS)('with %s', (_, fill) => {
+  beforeAll(async () => {
+    await base.clear();
+    await fill();
+  });
+
+  describe.each(['force_generic_plan', 'force_custom_plan'])('and %s', (mode) => {
+    it.each(STATEMENTS)('the %s finds its rows by %s', async (_name, index, send) => {
+      const sent = await sentBy(send);
+      const indexes = new Set<string>();
+      for (const statement of sent) {
+        const plan = await planOf(base.pool, mode, statement);
+        expect([statement.text, plan.seqScans.filter((table) => table === 'runs')]).toEqual([statement.text, []]);
+        for (const used of plan.indexes) indexes.add(used);
+      }
+      expect([...indexes]).toContain(index);
+      if (index === 'runs_pkey') {
+        expect([...indexes].filter((used) => /^runs_(dispatch|overdue|unsuccessful)$/.test(used))).toEqual([]);
+      }
+    });
+  });
+});

@@ -1,0 +1,269 @@
+/** What the schema itself refuses, whatever a statement does wrong. */
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { newId, TERMINAL_STATUSES } from '@spine/core';
+import { closeDeadLetter, getDeadLetter } from '@spine/database';
+import type { Pool } from '@spine/database';
+import { claimed, ERROR, openEngineDatabase, settle } from './engine-support.ts';
+import type { EngineDatabase } from './engine-support.ts';
+
+let base: EngineDatabase;
+let admin: Pool;
+beforeAll(async () => {
+  base = await openEngineDatabase();
+  admin = base.admin;
+});
+beforeEach(() => base.clear());
+afterAll(() => base.close());
+
+type Row = Readonly<Record<string, unknown>>;
+
+/** A lawful row of each table; a case changes it into one that breaks exactly its constraint. */
+const LAWFUL: Readonly<Record<string, () => Row>> = {
+  runs: () => ({
+    id: newId(),
+    kind: 'task',
+    name: 'echo',
+    lane: 'default',
+    priority: 2,
+    status: 'queued',
+    params: '{}',
+    trigger_source: 'api',
+    metadata: '{}',
+    tags: '{}',
+    max_attempts: 1,
+    retry_delay_ms: 0,
+    timeout_ms: 1,
+    dead_letter: true,
+    available_at: 'now',
+    dispatch_after: 'now',
+  }),
+  run_events: () => ({ run_id: newId(), epoch: 0, event_type: 'submitted', source: 'api' }),
+  dead_letters: () => ({
+    run_id: newId(),
+    kind: 'task',
+    name: 'echo',
+    lane: 'default',
+    params: '{}',
+    error: '{}',
+    error_category: 'UNKNOWN',
+    attempts: 1,
+    crash_count: 0,
+  }),
+  workers: () => ({ id: newId(), hostname: 'h', pid: 1, version: '0', lanes: '{}', handlers: '{}', slots: 1 }),
+  manifest: () => ({ domain: 'd', partition_key: newId(), stage: 's', stage_rank: 0, run_id: newId() }),
+  rejects: () => ({
+    domain: 'd',
+    partition_key: 'p',
+    stage: 's',
+    reason_code: 'BAD',
+    reason_detail: 'd',
+    raw: 'r',
+    source_locator: 'l',
+    line_number: 1,
+    record_hash: newId(),
+    run_id: newId(),
+  }),
+};
+
+async function insert(db: Pick<Pool, 'query'>, table: string, more: Row = {}): Promise<void> {
+  const row = { ...LAWFUL[table]?.(), ...more };
+  const columns = Object.keys(row);
+  await db.query(
+    `INSERT INTO ${table} (${columns.join(', ')}) VALUES (${columns.map((_, index) => `$${index + 1}`).join(', ')})`,
+    Object.values(row),
+  );
+}
+
+const over = (status: string): Row => ({ status, dispatch_after: null, completed_at: 'now' });
+const LEASE = { lease_owner: newId(), lease_expires_at: 'now', deadline_at: 'now', dispatch_after: null };
+
+/** Per constraint, every way to break it alone. */
+const VIOLATIONS: readonly (readonly [table: string, constraint: string, ...rows: Row[]])[] = [
+  ['runs', 'runs_kind', { kind: 'job' }],
+  ['runs', 'runs_status', { status: 'paused', dispatch_after: null }],
+  ['runs', 'runs_priority', { priority: -1 }, { priority: 5 }],
+  [
+    'runs',
+    'runs_budget',
+    { max_attempts: 0 },
+    { max_attempts: 1002 },
+    { attempt: -1 },
+    { attempt: 2 },
+    { crash_count: -1 },
+    { epoch: -1 },
+    { dispatch_no: -1 },
+    { retry_delay_ms: -1 },
+    { timeout_ms: 0 },
+  ],
+  [
+    'runs',
+    'runs_lease_while_running',
+    { status: 'running', dispatch_after: null },
+    { ...LEASE, status: 'running', lease_owner: null },
+    { ...LEASE, status: 'running', lease_expires_at: null },
+    { ...LEASE, status: 'running', deadline_at: null },
+  ],
+  [
+    'runs',
+    'runs_no_lease_at_rest',
+    { lease_owner: newId() },
+    { lease_expires_at: 'now' },
+    { deadline_at: 'now' },
+    { ...over('completed'), lease_owner: newId() },
+  ],
+  [
+    'runs',
+    'runs_dispatch_while_waiting',
+    { dispatch_after: null },
+    { status: 'pending', dispatch_after: null },
+    { ...LEASE, status: 'running', dispatch_after: 'now' },
+    { ...over('completed'), dispatch_after: 'now' },
+  ],
+  ['runs', 'runs_completed_at_when_terminal', { ...over('completed'), completed_at: null }, { completed_at: 'now' }],
+  ['runs', 'runs_result_when_completed', { result: '1' }, { ...over('cancelled'), result: '1' }],
+  ['runs', 'runs_error_when_failed', over('failed'), over('timed_out'), over('dead_lettered')],
+  ['runs', 'runs_dead_letter_opt_out', { ...over('dead_lettered'), error: '{}', dead_letter: false }],
+  ['runs', 'runs_finished_epoch', { finished_epoch: 1 }],
+  ['runs', 'runs_key_has_hash', { idempotency_key: newId() }, { spec_hash: 'h' }],
+  ['run_events', 'run_events_type', { event_type: '' }, { event_type: 'x'.repeat(65) }],
+  ['dead_letters', 'dead_letters_resolution', { resolution: 'ignored', resolved_at: 'now', resolved_by: 'me' }],
+  [
+    'dead_letters',
+    'dead_letters_resolved',
+    { resolved_at: 'now' },
+    { resolution: 'resolved' },
+    { resolved_by: 'me' },
+    { resolved_at: 'now', resolution: 'resolved' },
+  ],
+  [
+    'dead_letters',
+    'dead_letters_replay',
+    { resolution: 'replayed', resolved_at: 'now', resolved_by: 'me' },
+    { resolution: 'resolved', resolved_at: 'now', resolved_by: 'me', replay_run_id: newId() },
+  ],
+  ['workers', 'workers_status', { status: 'gone' }],
+  ['workers', 'workers_slots', { slots: 0 }, { running: -1 }],
+  ['manifest', 'manifest_counts', { stage_rank: -1 }, { row_count: -1 }],
+  ['rejects', 'rejects_line', { line_number: 0 }],
+  ['rejects', 'rejects_reason', { reason_code: 'bad' }, { reason_code: '' }],
+];
+
+describe('a row', () => {
+  const cases = VIOLATIONS.map(([table, constraint, ...rows]) => ({ table, constraint, rows }));
+  it.each(cases)('of $table that breaks $constraint is refused for that alone', async ({ table, constraint, rows }) => {
+    for (const row of rows) {
+      await expect(insert(admin, table, row)).rejects.toMatchObject({ code: '23514', constraint });
+      // Without that constraint it would pass: nothing else is wrong with it.
+      const client = await admin.connect();
+      await client.query('BEGIN');
+      await client.query(`ALTER TABLE ${table} DROP CONSTRAINT ${constraint}`);
+      await insert(client, table, row);
+      await client.query('ROLLBACK');
+      client.release();
+    }
+  });
+
+  it('that is lawful passes', async () => {
+    for (const table of Object.keys(LAWFUL)) await insert(admin, table);
+    await insert(admin, 'runs', { ...over('cancelled') });
+    await insert(admin, 'runs', { ...LEASE, status: 'running', epoch: 3, finished_epoch: 3 });
+    await insert(admin, 'dead_letters', { resolution: 'replayed', resolved_at: 'now', resolved_by: 'me', replay_run_id: newId() });
+  });
+
+  it('has a case above for every constraint there is', async () => {
+    const { rows } = await admin.query<{ name: string }>(
+      `SELECT conname AS name FROM pg_constraint WHERE contype = 'c' AND conrelid = ANY ($1::regclass[]) ORDER BY 1`,
+      [`{${Object.keys(LAWFUL).join(',')}}`],
+    );
+    expect(rows.map(({ name }) => name)).toEqual(VIOLATIONS.map(([, name]) => name).sort());
+  });
+});
+
+describe('a run that is over', () => {
+  it.each(TERMINAL_STATUSES)('%s stays as it is, whoever writes', async (status) => {
+    const id = newId();
+    await insert(admin, 'runs', { ...over(status), id, error: '{}', epoch: 2 });
+    for (const change of [`status = 'queued', completed_at = NULL, dispatch_after = now()`, 'epoch = epoch + 1', `tags = '{x}'`]) {
+      await expect(admin.query(`UPDATE runs SET ${change} WHERE id = $1`, [id])).rejects.toThrow(
+        `run ${id} is ${status} and may not change`,
+      );
+    }
+  });
+});
+
+describe('an epoch', () => {
+  it('never falls', async () => {
+    const { runId } = await claimed(base.pool);
+    await expect(admin.query('UPDATE runs SET epoch = 0 WHERE id = $1', [runId])).rejects.toThrow(
+      `run ${runId} may not lower its epoch from 1 to 0`,
+    );
+    await admin.query('UPDATE runs SET epoch = 1, dispatch_no = 1 WHERE id = $1', [runId]);
+  });
+});
+
+describe('a history', () => {
+  const terminal = (run_id: string, event_type: string): Row => ({ run_id, event_type, terminal: true });
+
+  it('has one end', async () => {
+    const id = newId();
+    await insert(admin, 'run_events', terminal(id, 'completed'));
+    await expect(insert(admin, 'run_events', terminal(id, 'failed'))).rejects.toMatchObject({
+      code: '23505',
+      constraint: 'run_events_one_terminal',
+    });
+    await insert(admin, 'run_events', { run_id: id, event_type: 'progress' });
+    await insert(admin, 'run_events', terminal(newId(), 'failed'));
+  });
+
+  it('is not rewritten, by nobody', async () => {
+    await insert(admin, 'run_events');
+    await expect(admin.query(`UPDATE run_events SET source = 'x'`)).rejects.toThrow('run_events is append only');
+  });
+
+  it('has a run id once, and a key once', async () => {
+    const id = newId();
+    await insert(admin, 'runs', { id, idempotency_key: 'k', spec_hash: 'h' });
+    await expect(insert(admin, 'runs', { id })).rejects.toMatchObject({ constraint: 'runs_pkey' });
+    await expect(insert(admin, 'runs', { idempotency_key: 'k', spec_hash: 'h' })).rejects.toMatchObject({
+      constraint: 'runs_idempotency_key',
+    });
+    await insert(admin, 'dead_letters', { run_id: id });
+    await expect(insert(admin, 'dead_letters', { run_id: id })).rejects.toMatchObject({ code: '23505' });
+  });
+});
+
+describe('the role the services work as', () => {
+  it.each([
+    'UPDATE run_events SET source = source',
+    'DELETE FROM run_events',
+    'TRUNCATE run_events',
+    'DELETE FROM runs',
+    'TRUNCATE runs',
+    'DELETE FROM dead_letters',
+    'DELETE FROM rejects',
+    'UPDATE rejects SET raw = raw',
+    'DELETE FROM manifest',
+    'CREATE TABLE mine (a int)',
+    'ALTER TABLE runs DISABLE TRIGGER ALL',
+    'UPDATE schema_migrations SET checksum = checksum',
+  ])('may not %s', async (statement) => {
+    await expect(base.pool.query(statement)).rejects.toMatchObject({ code: '42501' });
+  });
+});
+
+describe('a dead letter', () => {
+  it('is closed once, whoever asks, and stays as it was closed', async () => {
+    const run = await claimed(base.pool);
+    await settle(base.pool, run, { type: 'dead_lettered', error: ERROR });
+    const { rows } = await admin.query<{ id: string }>('SELECT id FROM dead_letters');
+    const id = rows[0]?.id ?? '';
+    const close = (by: string) => closeDeadLetter(base.db, id, { type: 'resolved', by, note: `by ${by}` });
+    const closed = await Promise.all([close('ann'), close('bob'), close('eve')]);
+    const won = closed.filter((letter) => letter !== null);
+    expect(won).toHaveLength(1);
+    expect(await close('late')).toBeNull();
+    expect(await getDeadLetter(base.db, id)).toEqual(won[0]);
+    expect(won[0]).toMatchObject({ runId: run.runId, resolution: 'resolved', replayRunId: null });
+    expect(await closeDeadLetter(base.db, newId(), { type: 'resolved', by: 'me', note: null })).toBeNull();
+  });
+});
