@@ -37,7 +37,10 @@ describe.each([
   it('hold run ids and nothing else, are small, never retried, and have an id nobody has', async () => {
     const { queue, close } = await open();
     try {
-      const largest = hint({ runIds: Array.from({ length: MAX_RUNS_PER_HINT }, newId), label: 'task:echo ×256' });
+      const largest = hint({
+        runIds: Array.from({ length: MAX_RUNS_PER_HINT }, newId),
+        label: 'task:echo ×256',
+      });
       await queue.publish([largest, hint(), hint()]);
       await queue.publish([largest]);
       const jobs = await queue.queue(LANE).getJobs(['waiting', 'prioritized']);
@@ -91,7 +94,10 @@ describe('a Redis', () => {
     work: (queue: BullHintQueue, server: RedisServer) => Promise<void>,
   ): Promise<void> {
     const server = await startRedisServer({ args });
-    const queue = new BullHintQueue(redisBackend({ url: server.url, logger: silentLogger() }), silentLogger());
+    const queue = new BullHintQueue(
+      redisBackend({ url: server.url, logger: silentLogger() }),
+      silentLogger(),
+    );
     try {
       await work(queue, server);
     } finally {

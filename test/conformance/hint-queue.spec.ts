@@ -54,13 +54,31 @@ describe.concurrent.each(BACKENDS)('%s', (_, open) => {
       const lane = newLane();
       const published = hint(lane, { priority: 1 });
       await queue.publish([published]);
-      expect(await queue.counts(lane)).toEqual({ waiting: 1, delayed: 0, active: 0, completed: 0, failed: 0 });
+      expect(await queue.counts(lane)).toEqual({
+        waiting: 1,
+        delayed: 0,
+        active: 0,
+        completed: 0,
+        failed: 0,
+      });
       const delivery = await nextHint(consume(lane));
       expect(delivery.runIds).toEqual(published.runIds);
       expect(delivery.priority).toBe(1);
-      expect(await queue.counts(lane)).toEqual({ waiting: 0, delayed: 0, active: 1, completed: 0, failed: 0 });
+      expect(await queue.counts(lane)).toEqual({
+        waiting: 0,
+        delayed: 0,
+        active: 1,
+        completed: 0,
+        failed: 0,
+      });
       await delivery.finish(DONE);
-      expect(await queue.counts(lane)).toEqual({ waiting: 0, delayed: 0, active: 0, completed: 1, failed: 0 });
+      expect(await queue.counts(lane)).toEqual({
+        waiting: 0,
+        delayed: 0,
+        active: 0,
+        completed: 1,
+        failed: 0,
+      });
     });
 
     it('to a consumer that waited for them', async () => {
@@ -85,7 +103,9 @@ describe.concurrent.each(BACKENDS)('%s', (_, open) => {
       const waiting = many.map((lane) => nextHint(consume(lane)));
       const published = many.map((lane) => hint(lane));
       await queue.publish(published);
-      expect((await Promise.all(waiting)).map(({ runIds }) => runIds)).toEqual(published.map(({ runIds }) => runIds));
+      expect((await Promise.all(waiting)).map(({ runIds }) => runIds)).toEqual(
+        published.map(({ runIds }) => runIds),
+      );
     });
 
     it('the most urgent first', async () => {
@@ -128,7 +148,8 @@ describe.concurrent.each(BACKENDS)('%s', (_, open) => {
       await queue.publish([twice]);
       const consumer = consume(lane);
       const seen: string[] = [];
-      for (let deliveries = 0; deliveries < 3; deliveries += 1) seen.push(...(await nextHint(consumer)).runIds);
+      for (let deliveries = 0; deliveries < 3; deliveries += 1)
+        seen.push(...(await nextHint(consumer)).runIds);
       expect(seen).toEqual(Array(5).fill(runId));
     });
   });
@@ -229,7 +250,10 @@ describe.concurrent.each(BACKENDS)('%s', (_, open) => {
       await (await nextHint(consumer)).finish(DONE);
       expect(await queue.counts(lane)).toMatchObject({ active: 0, completed: 1, failed: 1 });
       if (opened.finished !== null) {
-        expect(await opened.finished(lane)).toMatchObject({ reports: [{ completed: 1 }], failures: ['it broke'] });
+        expect(await opened.finished(lane)).toMatchObject({
+          reports: [{ completed: 1 }],
+          failures: ['it broke'],
+        });
       }
     });
 
@@ -259,7 +283,13 @@ describe.concurrent.each(BACKENDS.slice(1))('%s, wiped while hints run', (_, ope
       await wipe();
       await first.finish(DONE);
       await second.finish({ outcomes: { failed: 1 }, failure: 'it broke' });
-      expect(await queue.counts(lane)).toEqual({ waiting: 0, delayed: 0, active: 0, completed: 0, failed: 0 });
+      expect(await queue.counts(lane)).toEqual({
+        waiting: 0,
+        delayed: 0,
+        active: 0,
+        completed: 0,
+        failed: 0,
+      });
       const published = hint(lane);
       await queue.publish([published]);
       expect((await nextHint(consumer)).runIds).toEqual(published.runIds);

@@ -34,7 +34,11 @@ export interface OpenBullQueue extends OpenQueue<BullHintQueue> {
 
 function listeningLogger(): { logger: Logger; warnings: () => string[] } {
   const lines: string[] = [];
-  const logger = createLogger({ service: 'test', level: 'warn', destination: { write: (line) => void lines.push(line) } });
+  const logger = createLogger({
+    service: 'test',
+    level: 'warn',
+    destination: { write: (line) => void lines.push(line) },
+  });
   return { logger, warnings: () => lines.map((line) => (JSON.parse(line) as { msg: string }).msg) };
 }
 
@@ -55,7 +59,10 @@ function boardOf(queue: BullHintQueue): NonNullable<OpenQueue['finished']> {
       queue.queue(lane).getJobs(['completed']),
       queue.queue(lane).getJobs(['failed']),
     ]);
-    return { reports: completed.map((job) => job.returnvalue), failures: failed.map((job) => job.failedReason) };
+    return {
+      reports: completed.map((job) => job.returnvalue),
+      failures: failed.map((job) => job.failedReason),
+    };
   };
 }
 
@@ -73,7 +80,8 @@ export async function openRedisQueue(): Promise<OpenBullQueue> {
     queue,
     finished: boardOf(queue),
     wipe: async () => void (await client.flushdb()),
-    locks: async (lane) => Promise.all((await client.keys(`spine:${lane}:*:lock`)).map((key) => client.pttl(key))),
+    locks: async (lane) =>
+      Promise.all((await client.keys(`spine:${lane}:*:lock`)).map((key) => client.pttl(key))),
     shortenLocks: async (lane) => {
       for (const key of await client.keys(`spine:${lane}:*:lock`)) await client.pexpire(key, 1_000);
     },

@@ -1,6 +1,13 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { newId } from '@spine/core';
-import { attemptIsCurrent, claimOverdueRuns, claimRuns, heartbeat, registerWorker, runsHeldBy } from '@spine/database';
+import {
+  attemptIsCurrent,
+  claimOverdueRuns,
+  claimRuns,
+  heartbeat,
+  registerWorker,
+  runsHeldBy,
+} from '@spine/database';
 import type { ClaimedRun, Pool } from '@spine/database';
 import {
   claim,
@@ -52,8 +59,20 @@ describe('a claim', () => {
     );
     await end('COMMIT');
     expect(rows).toEqual([{ lease: true, deadline: true, started: true }]);
-    expect(run).toMatchObject({ runId, kind: 'task', name: 'echo', epoch: 1, attempt: 1, maxAttempts: 3, crashCount: 0 });
-    expect(await rowOf(pool, runId)).toMatchObject({ status: 'running', lease_owner: workerId, dispatch_after: null });
+    expect(run).toMatchObject({
+      runId,
+      kind: 'task',
+      name: 'echo',
+      epoch: 1,
+      attempt: 1,
+      maxAttempts: 3,
+      crashCount: 0,
+    });
+    expect(await rowOf(pool, runId)).toMatchObject({
+      status: 'running',
+      lease_owner: workerId,
+      dispatch_after: null,
+    });
     expect(await eventsOf(pool, runId)).toMatchObject([
       { event_type: 'submitted', epoch: 0, terminal: false },
       { event_type: 'started', epoch: 1, terminal: false, source: `worker:${workerId}` },
@@ -105,7 +124,13 @@ describe('a claim', () => {
     const [runId = ''] = await store(pool, [runOf({ maxRetries: 1 })]);
     await base.admin.query('UPDATE runs SET attempt = 2 WHERE id = $1', [runId]);
     expect(await claim(pool, [runId])).toEqual([]);
-    expect(await claimOverdueRuns(pool, ['default'], 10, { workerId: newId(), leaseMs: LEASE_MS, handlers: HANDLERS })).toEqual([]);
+    expect(
+      await claimOverdueRuns(pool, ['default'], 10, {
+        workerId: newId(),
+        leaseMs: LEASE_MS,
+        handlers: HANDLERS,
+      }),
+    ).toEqual([]);
   });
 
   it('waits for a claimer that was first, and then finds nothing', async () => {
@@ -135,7 +160,8 @@ describe('a claim', () => {
     const won = await Promise.all(
       orders.map(async (order) => {
         const mine: string[] = [];
-        for (let from = 0; from < order.length; from += 40) mine.push(...ids(await claim(pool, order.slice(from, from + 40))));
+        for (let from = 0; from < order.length; from += 40)
+          mine.push(...ids(await claim(pool, order.slice(from, from + 40))));
         return mine;
       }),
     );
@@ -234,7 +260,15 @@ describe('a heartbeat', () => {
 
   it('keeps the worker itself alive, with runs or without', async () => {
     const workerId = newId();
-    await registerWorker(pool, { workerId, hostname: 'h', pid: 1, version: '0', lanes: ['default'], handlers: [], slots: 3 });
+    await registerWorker(pool, {
+      workerId,
+      hostname: 'h',
+      pid: 1,
+      version: '0',
+      lanes: ['default'],
+      handlers: [],
+      slots: 3,
+    });
     await base.admin.query(`UPDATE workers SET last_seen_at = now() - interval '1 hour'`);
     const run = await claimed(pool, {}, workerId);
     await beat([run], workerId);

@@ -34,9 +34,11 @@ afterAll(() => base.close());
 const insert = (runs: readonly NewRun[], info: Partial<InsertInfo> = {}, db: Pick<Pool, 'query'> = pool) =>
   insertRuns(db as Pool, runs, { ambiguous: false, hinted: true, ...info });
 const types = (outcomes: readonly InsertOutcome[]): string[] => outcomes.map(({ type }) => type);
-const stored = async (): Promise<number> => (await pool.query<{ n: number }>('SELECT count(*)::int AS n FROM runs')).rows[0]?.n ?? -1;
+const stored = async (): Promise<number> =>
+  (await pool.query<{ n: number }>('SELECT count(*)::int AS n FROM runs')).rows[0]?.n ?? -1;
 
-const keyed = (key: string, params: Record<string, unknown> = {}): NewRun => runOf({ idempotencyKey: key, params });
+const keyed = (key: string, params: Record<string, unknown> = {}): NewRun =>
+  runOf({ idempotencyKey: key, params });
 
 describe('an insert', () => {
   it('stores a run whole, with its first event', async () => {
@@ -56,7 +58,12 @@ describe('an insert', () => {
       deadLetter: false,
     });
     const [outcome] = await insert([{ ...run, retryOfRunId: run.parentRunId }]);
-    expect(outcome).toEqual({ type: 'inserted', runId: run.runId, status: 'queued', createdAt: expect.any(Date) as Date });
+    expect(outcome).toEqual({
+      type: 'inserted',
+      runId: run.runId,
+      status: 'queued',
+      createdAt: expect.any(Date) as Date,
+    });
     expect(await rowOf(pool, run.runId)).toMatchObject({
       kind: 'task',
       name: 'echo',
@@ -95,7 +102,9 @@ describe('an insert', () => {
         `SELECT id, status, extract(epoch FROM dispatch_after - GREATEST(available_at, now()))::int AS wait FROM runs`,
       );
       await end('COMMIT');
-      return runs.map(({ runId }) => rows.find(({ id }) => id === runId)).map((row) => [row?.status, row?.wait]);
+      return runs
+        .map(({ runId }) => rows.find(({ id }) => id === runId))
+        .map((row) => [row?.status, row?.wait]);
     };
     expect(await due(true)).toEqual([
       ['queued', 15],
@@ -126,7 +135,10 @@ describe('an insert', () => {
     await insert(runs.slice(0, 1));
     await expect(insert(runs)).rejects.toMatchObject({ code: '23505' });
     const outcomes = await insert(runs, { ambiguous: true });
-    expect(outcomes).toMatchObject([{ type: 'existing', run: { runId: runs[0]?.runId } }, { type: 'inserted' }]);
+    expect(outcomes).toMatchObject([
+      { type: 'existing', run: { runId: runs[0]?.runId } },
+      { type: 'inserted' },
+    ]);
     expect(await stored()).toBe(2);
     expect(await eventsOf(pool, runs[0]?.runId ?? '')).toHaveLength(1);
   });
@@ -180,9 +192,24 @@ describe('a child run', () => {
     const [holds, lost, over] = [await claimed(pool), await claimed(pool), await claimed(pool)];
     await settle(pool, lost, { type: 'handed_back', reason: 'r' });
     await settle(pool, over);
-    const child = (parent: { runId: string }, epoch: number): NewRun => runOf({ parentRunId: parent.runId }, { parentEpoch: epoch });
-    const runs = [child(holds, 1), child(lost, 1), child(holds, 0), child(over, 1), runOf(), child({ runId: newId() }, 1)];
-    expect(types(await insert(runs))).toEqual(['inserted', 'fenced', 'fenced', 'fenced', 'inserted', 'fenced']);
+    const child = (parent: { runId: string }, epoch: number): NewRun =>
+      runOf({ parentRunId: parent.runId }, { parentEpoch: epoch });
+    const runs = [
+      child(holds, 1),
+      child(lost, 1),
+      child(holds, 0),
+      child(over, 1),
+      runOf(),
+      child({ runId: newId() }, 1),
+    ];
+    expect(types(await insert(runs))).toEqual([
+      'inserted',
+      'fenced',
+      'fenced',
+      'fenced',
+      'inserted',
+      'fenced',
+    ]);
     expect(await rowOf(pool, runs[0]?.runId ?? '')).toMatchObject({ parent_run_id: holds.runId });
   });
 
@@ -199,7 +226,8 @@ describe('a child run', () => {
   it('with a key that exists is that run, when its parent holds and when it does not', async () => {
     const parent = await claimed(pool);
     const [existing = ''] = await store(pool, [keyed('k')]);
-    const child = (): NewRun => runOf({ parentRunId: parent.runId, idempotencyKey: 'k' }, { parentEpoch: parent.epoch });
+    const child = (): NewRun =>
+      runOf({ parentRunId: parent.runId, idempotencyKey: 'k' }, { parentEpoch: parent.epoch });
     expect(await insert([child()])).toMatchObject([{ type: 'existing', run: { runId: existing } }]);
     await settle(pool, parent);
     expect(await insert([child()])).toMatchObject([{ type: 'existing', run: { runId: existing } }]);
@@ -210,7 +238,9 @@ describe('a child run', () => {
     const child = runOf({ parentRunId: parent.runId }, { parentEpoch: parent.epoch });
     await insert([child]);
     await settle(pool, parent);
-    expect(await insert([child], { ambiguous: true })).toMatchObject([{ type: 'existing', run: { runId: child.runId } }]);
+    expect(await insert([child], { ambiguous: true })).toMatchObject([
+      { type: 'existing', run: { runId: child.runId } },
+    ]);
   });
 });
 
@@ -218,7 +248,9 @@ describe('text', () => {
   // What Postgres can store at all: no NUL, no lone surrogate.
   const text = fc.oneof(
     fc.string({ unit: 'grapheme' }),
-    fc.string({ unit: fc.constantFrom('"', '\\', ',', '{', '}', 'NULL', ' ', '\n', '\t', "'", '$1', '💥', '\u0001') }),
+    fc.string({
+      unit: fc.constantFrom('"', '\\', ',', '{', '}', 'NULL', ' ', '\n', '\t', "'", '$1', '💥', '\u0001'),
+    }),
   );
 
   it('reads back from an array exactly as it was put in', async () => {
@@ -238,13 +270,20 @@ describe('text', () => {
   it('is not needed for numbers, booleans and ids, which read back as well', async () => {
     const some = <T>(value: fc.Arbitrary<T>) => fc.array(fc.option(value), { maxLength: 8 });
     await fc.assert(
-      fc.asyncProperty(some(fc.maxSafeInteger()), some(fc.boolean()), some(fc.uuid()), async (numbers, booleans, uuids) => {
-        const { rows } = await pool.query({
-          text: 'SELECT $1::bigint[]::text[] AS numbers, $2::boolean[] AS booleans, $3::uuid[]::text[] AS uuids',
-          values: [plainArray(numbers), plainArray(booleans), plainArray(uuids)],
-        });
-        expect(rows).toEqual([{ numbers: numbers.map((number) => (number === null ? null : String(number))), booleans, uuids }]);
-      }),
+      fc.asyncProperty(
+        some(fc.maxSafeInteger()),
+        some(fc.boolean()),
+        some(fc.uuid()),
+        async (numbers, booleans, uuids) => {
+          const { rows } = await pool.query({
+            text: 'SELECT $1::bigint[]::text[] AS numbers, $2::boolean[] AS booleans, $3::uuid[]::text[] AS uuids',
+            values: [plainArray(numbers), plainArray(booleans), plainArray(uuids)],
+          });
+          expect(rows).toEqual([
+            { numbers: numbers.map((number) => (number === null ? null : String(number))), booleans, uuids },
+          ]);
+        },
+      ),
       { numRuns: 50 },
     );
   });

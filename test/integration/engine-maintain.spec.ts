@@ -40,8 +40,10 @@ async function reclaim({ runId }: { runId: string }): Promise<ClaimedRun> {
   return run;
 }
 
-const deadLetters = async (): Promise<unknown[]> =>
-  (await pool.query('SELECT run_id, error_category, error, attempts, crash_count FROM dead_letters')).rows;
+async function deadLetters(): Promise<unknown[]> {
+  const sql = 'SELECT run_id, error_category, error, attempts, crash_count FROM dead_letters';
+  return (await pool.query<Record<string, unknown>>(sql)).rows;
+}
 
 describe('the reaper', () => {
   const crash = async (run: { runId: string }) => {
@@ -54,8 +56,18 @@ describe('the reaper', () => {
     const run = await claimed(pool, {}, workerId);
     expect(await crash(run)).toEqual([{ runId: run.runId, status: 'queued', crashed: true }]);
     const row = await rowOf(pool, run.runId);
-    expect(row).toMatchObject({ status: 'queued', epoch: 2, crash_count: 1, attempt: 1, lease_owner: null, finished_epoch: null });
-    expect(row.error).toMatchObject({ type: 'LeaseExpiredError', message: `the lease of worker ${workerId} ran out (1 of 3)` });
+    expect(row).toMatchObject({
+      status: 'queued',
+      epoch: 2,
+      crash_count: 1,
+      attempt: 1,
+      lease_owner: null,
+      finished_epoch: null,
+    });
+    expect(row.error).toMatchObject({
+      type: 'LeaseExpiredError',
+      message: `the lease of worker ${workerId} ran out (1 of 3)`,
+    });
     expect((await eventsOf(pool, run.runId)).at(-1)).toMatchObject({
       event_type: 'lease_expired',
       terminal: false,
@@ -86,8 +98,15 @@ describe('the reaper', () => {
       run = await reclaim(run);
     }
     expect(await crash(run)).toEqual([{ runId: run.runId, status: 'dead_lettered', crashed: true }]);
-    expect(await rowOf(pool, run.runId)).toMatchObject({ status: 'dead_lettered', crash_count: CRASH_LIMIT, epoch: run.epoch + 1 });
-    expect((await eventsOf(pool, run.runId)).at(-1)).toMatchObject({ event_type: 'dead_lettered', terminal: true });
+    expect(await rowOf(pool, run.runId)).toMatchObject({
+      status: 'dead_lettered',
+      crash_count: CRASH_LIMIT,
+      epoch: run.epoch + 1,
+    });
+    expect((await eventsOf(pool, run.runId)).at(-1)).toMatchObject({
+      event_type: 'dead_lettered',
+      terminal: true,
+    });
     expect(await deadLetters()).toMatchObject([
       { run_id: run.runId, error_category: 'INTERNAL', attempts: CRASH_LIMIT, crash_count: CRASH_LIMIT },
     ]);
@@ -107,7 +126,9 @@ describe('the reaper', () => {
   ])('ends a run of %o whose %s is past as %s', async (spec, column, status) => {
     const run = await claimed(pool, spec);
     await shift(base.admin, [run.runId], column, '-1 minute');
-    expect(await reapRuns(pool)).toEqual([{ runId: run.runId, status, crashed: column === 'lease_expires_at' }]);
+    expect(await reapRuns(pool)).toEqual([
+      { runId: run.runId, status, crashed: column === 'lease_expires_at' },
+    ]);
     expect(await eventTypes(pool, run.runId)).toEqual(['submitted', 'started', status]);
     expect(await deadLetters()).toHaveLength(status === 'dead_lettered' ? 1 : 0);
   });
@@ -117,7 +138,11 @@ describe('the reaper', () => {
     await shift(base.admin, [run.runId], 'deadline_at', '-1 minute');
     expect(await reapRuns(pool)).toEqual([{ runId: run.runId, status: 'queued', crashed: false }]);
     const row = await rowOf(pool, run.runId);
-    expect(row).toMatchObject({ crash_count: 0, epoch: 2, error: { type: 'TimeoutError', category: 'TIMEOUT' } });
+    expect(row).toMatchObject({
+      crash_count: 0,
+      epoch: 2,
+      error: { type: 'TimeoutError', category: 'TIMEOUT' },
+    });
     expect(row.dispatch_after).toEqual(row.available_at);
     expect(await claim(pool, [run.runId])).toEqual([]);
     expect((await eventTypes(pool, run.runId)).at(-1)).toBe('retry_scheduled');
@@ -157,7 +182,11 @@ describe('the reaper', () => {
 
 describe('the relay', () => {
   it('takes due runs of every lane, the longest due first, and marks when it would look again', async () => {
-    const [older = '', old = '', later = ''] = await store(pool, [runOf({ lane: 'slow', priority: 'high' }), runOf(), runOf()]);
+    const [older = '', old = '', later = ''] = await store(pool, [
+      runOf({ lane: 'slow', priority: 'high' }),
+      runOf(),
+      runOf(),
+    ]);
     await shift(base.admin, [older], 'dispatch_after', '-2 minutes');
     await shift(base.admin, [old], 'dispatch_after', '-1 minute');
     await shift(base.admin, [later], 'dispatch_after', '1 minute');
@@ -185,7 +214,9 @@ describe('the relay', () => {
       await shift(base.admin, [runId], 'dispatch_after', '0');
       const { client, end } = await openTransaction(pool);
       await takeDueForHint(client);
-      const { rows } = await client.query('SELECT extract(epoch FROM dispatch_after - now())::int AS pause, dispatch_no FROM runs');
+      const { rows } = await client.query(
+        'SELECT extract(epoch FROM dispatch_after - now())::int AS pause, dispatch_no FROM runs',
+      );
       await end('COMMIT');
       pauses.push(rows[0]);
     }
@@ -242,7 +273,10 @@ describe('a cancel', () => {
   const cancel = (runId: string) => cancelRun(pool, runId, 'not needed', 'api');
 
   it.each<['pending' | 'queued' | 'running', () => Promise<string>]>([
-    ['pending', async () => (await store(pool, [runOf({ runAfter: new Date(Date.now() + 60_000) })]))[0] ?? ''],
+    [
+      'pending',
+      async () => (await store(pool, [runOf({ runAfter: new Date(Date.now() + 60_000) })]))[0] ?? '',
+    ],
     ['queued', async () => (await storeMany(pool, 1))[0] ?? ''],
     ['running', async () => (await claimed(pool)).runId],
   ])('ends a %s run', async (from, make) => {
@@ -250,7 +284,12 @@ describe('a cancel', () => {
     const before = await rowOf(pool, runId);
     expect(await cancel(runId)).toEqual({ type: 'cancelled', from });
     const row = await rowOf(pool, runId);
-    expect(row).toMatchObject({ status: 'cancelled', epoch: before.epoch + 1, dispatch_after: null, lease_owner: null });
+    expect(row).toMatchObject({
+      status: 'cancelled',
+      epoch: before.epoch + 1,
+      dispatch_after: null,
+      lease_owner: null,
+    });
     expect((await eventsOf(pool, runId)).at(-1)).toMatchObject({
       event_type: 'cancelled',
       terminal: true,
@@ -266,15 +305,18 @@ describe('a cancel', () => {
     expect((await rowOf(pool, run.runId)).status).toBe('cancelled');
   });
 
-  it.each<RunStatus>(['completed', 'failed', 'timed_out', 'dead_lettered', 'cancelled'])('of a %s run changes nothing', async (status) => {
-    const run = await claimed(pool);
-    if (status === 'cancelled') await cancel(run.runId);
-    else if (status === 'completed') await settle(pool, run);
-    else await settle(pool, run, { type: status as 'failed', error: ERROR });
-    const before = await rowOf(pool, run.runId);
-    expect(await cancel(run.runId)).toEqual({ type: 'terminal', status });
-    expect(await rowOf(pool, run.runId)).toEqual(before);
-  });
+  it.each<RunStatus>(['completed', 'failed', 'timed_out', 'dead_lettered', 'cancelled'])(
+    'of a %s run changes nothing',
+    async (status) => {
+      const run = await claimed(pool);
+      if (status === 'cancelled') await cancel(run.runId);
+      else if (status === 'completed') await settle(pool, run);
+      else await settle(pool, run, { type: status as 'failed', error: ERROR });
+      const before = await rowOf(pool, run.runId);
+      expect(await cancel(run.runId)).toEqual({ type: 'terminal', status });
+      expect(await rowOf(pool, run.runId)).toEqual(before);
+    },
+  );
 
   it('of nothing says so', async () => {
     expect(await cancel(newId())).toEqual({ type: 'not_found' });

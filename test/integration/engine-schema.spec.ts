@@ -49,7 +49,15 @@ const LAWFUL: Readonly<Record<string, () => Row>> = {
     attempts: 1,
     crash_count: 0,
   }),
-  workers: () => ({ id: newId(), hostname: 'h', pid: 1, version: '0', lanes: '{}', handlers: '{}', slots: 1 }),
+  workers: () => ({
+    id: newId(),
+    hostname: 'h',
+    pid: 1,
+    version: '0',
+    lanes: '{}',
+    handlers: '{}',
+    slots: 1,
+  }),
   manifest: () => ({ domain: 'd', partition_key: newId(), stage: 's', stage_rank: 0, run_id: newId() }),
   rejects: () => ({
     domain: 'd',
@@ -80,7 +88,6 @@ const LEASE = { lease_owner: newId(), lease_expires_at: 'now', deadline_at: 'now
 /** Per constraint, every way to break it alone. */
 const VIOLATIONS: readonly (readonly [table: string, constraint: string, ...rows: Row[]])[] = [
   ['runs', 'runs_kind', { kind: 'job' }],
-  ['runs', 'runs_status', { status: 'paused', dispatch_after: null }],
   ['runs', 'runs_priority', { priority: -1 }, { priority: 5 }],
   [
     'runs',
@@ -97,36 +104,49 @@ const VIOLATIONS: readonly (readonly [table: string, constraint: string, ...rows
   ],
   [
     'runs',
-    'runs_lease_while_running',
+    'runs_state',
+    // No such state.
+    { status: 'paused', dispatch_after: null },
+    // A lease exactly while running.
     { status: 'running', dispatch_after: null },
     { ...LEASE, status: 'running', lease_owner: null },
     { ...LEASE, status: 'running', lease_expires_at: null },
     { ...LEASE, status: 'running', deadline_at: null },
-  ],
-  [
-    'runs',
-    'runs_no_lease_at_rest',
     { lease_owner: newId() },
     { lease_expires_at: 'now' },
     { deadline_at: 'now' },
-    { ...over('completed'), lease_owner: newId() },
-  ],
-  [
-    'runs',
-    'runs_dispatch_while_waiting',
+    { status: 'pending', lease_owner: newId() },
+    ...TERMINAL_STATUSES.map((status) => ({ ...over(status), error: '{}', lease_owner: newId() })),
+    // Due for a hint exactly while waiting.
     { dispatch_after: null },
     { status: 'pending', dispatch_after: null },
     { ...LEASE, status: 'running', dispatch_after: 'now' },
-    { ...over('completed'), dispatch_after: 'now' },
+    ...TERMINAL_STATUSES.map((status) => ({ ...over(status), error: '{}', dispatch_after: 'now' })),
+    // Over exactly when terminal.
+    ...TERMINAL_STATUSES.map((status) => ({ ...over(status), error: '{}', completed_at: null })),
+    { completed_at: 'now' },
+    { status: 'pending', completed_at: 'now' },
+    { ...LEASE, status: 'running', completed_at: 'now' },
+    // A result only of what completed, an error of what failed.
+    { result: '1' },
+    ...TERMINAL_STATUSES.filter((status) => status !== 'completed').map((status) => ({
+      ...over(status),
+      error: '{}',
+      result: '1',
+    })),
+    over('failed'),
+    over('timed_out'),
+    over('dead_lettered'),
+    { ...over('dead_lettered'), error: '{}', dead_letter: false },
   ],
-  ['runs', 'runs_completed_at_when_terminal', { ...over('completed'), completed_at: null }, { completed_at: 'now' }],
-  ['runs', 'runs_result_when_completed', { result: '1' }, { ...over('cancelled'), result: '1' }],
-  ['runs', 'runs_error_when_failed', over('failed'), over('timed_out'), over('dead_lettered')],
-  ['runs', 'runs_dead_letter_opt_out', { ...over('dead_lettered'), error: '{}', dead_letter: false }],
   ['runs', 'runs_finished_epoch', { finished_epoch: 1 }],
   ['runs', 'runs_key_has_hash', { idempotency_key: newId() }, { spec_hash: 'h' }],
   ['run_events', 'run_events_type', { event_type: '' }, { event_type: 'x'.repeat(65) }],
-  ['dead_letters', 'dead_letters_resolution', { resolution: 'ignored', resolved_at: 'now', resolved_by: 'me' }],
+  [
+    'dead_letters',
+    'dead_letters_resolution',
+    { resolution: 'ignored', resolved_at: 'now', resolved_by: 'me' },
+  ],
   [
     'dead_letters',
     'dead_letters_resolved',
@@ -150,24 +170,32 @@ const VIOLATIONS: readonly (readonly [table: string, constraint: string, ...rows
 
 describe('a row', () => {
   const cases = VIOLATIONS.map(([table, constraint, ...rows]) => ({ table, constraint, rows }));
-  it.each(cases)('of $table that breaks $constraint is refused for that alone', async ({ table, constraint, rows }) => {
-    for (const row of rows) {
-      await expect(insert(admin, table, row)).rejects.toMatchObject({ code: '23514', constraint });
-      // Without that constraint it would pass: nothing else is wrong with it.
-      const client = await admin.connect();
-      await client.query('BEGIN');
-      await client.query(`ALTER TABLE ${table} DROP CONSTRAINT ${constraint}`);
-      await insert(client, table, row);
-      await client.query('ROLLBACK');
-      client.release();
-    }
-  });
+  it.each(cases)(
+    'of $table that breaks $constraint is refused for that alone',
+    async ({ table, constraint, rows }) => {
+      for (const row of rows) {
+        await expect(insert(admin, table, row)).rejects.toMatchObject({ code: '23514', constraint });
+        // Without that constraint it would pass: nothing else is wrong with it.
+        const client = await admin.connect();
+        await client.query('BEGIN');
+        await client.query(`ALTER TABLE ${table} DROP CONSTRAINT ${constraint}`);
+        await insert(client, table, row);
+        await client.query('ROLLBACK');
+        client.release();
+      }
+    },
+  );
 
   it('that is lawful passes', async () => {
     for (const table of Object.keys(LAWFUL)) await insert(admin, table);
     await insert(admin, 'runs', { ...over('cancelled') });
     await insert(admin, 'runs', { ...LEASE, status: 'running', epoch: 3, finished_epoch: 3 });
-    await insert(admin, 'dead_letters', { resolution: 'replayed', resolved_at: 'now', resolved_by: 'me', replay_run_id: newId() });
+    await insert(admin, 'dead_letters', {
+      resolution: 'replayed',
+      resolved_at: 'now',
+      resolved_by: 'me',
+      replay_run_id: newId(),
+    });
   });
 
   it('has a case above for every constraint there is', async () => {
@@ -183,7 +211,11 @@ describe('a run that is over', () => {
   it.each(TERMINAL_STATUSES)('%s stays as it is, whoever writes', async (status) => {
     const id = newId();
     await insert(admin, 'runs', { ...over(status), id, error: '{}', epoch: 2 });
-    for (const change of [`status = 'queued', completed_at = NULL, dispatch_after = now()`, 'epoch = epoch + 1', `tags = '{x}'`]) {
+    for (const change of [
+      `status = 'queued', completed_at = NULL, dispatch_after = now()`,
+      'epoch = epoch + 1',
+      `tags = '{x}'`,
+    ]) {
       await expect(admin.query(`UPDATE runs SET ${change} WHERE id = $1`, [id])).rejects.toThrow(
         `run ${id} is ${status} and may not change`,
       );
@@ -217,7 +249,9 @@ describe('a history', () => {
 
   it('is not rewritten, by nobody', async () => {
     await insert(admin, 'run_events');
-    await expect(admin.query(`UPDATE run_events SET source = 'x'`)).rejects.toThrow('run_events is append only');
+    await expect(admin.query(`UPDATE run_events SET source = 'x'`)).rejects.toThrow(
+      'run_events is append only',
+    );
   });
 
   it('has a run id once, and a key once', async () => {

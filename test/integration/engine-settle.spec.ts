@@ -1,6 +1,13 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { newId } from '@spine/core';
-import { appendAttemptEvents, attemptIsCurrent, cancelRun, reapRuns, SETTLE_SQL, settleRuns } from '@spine/database';
+import {
+  appendAttemptEvents,
+  attemptIsCurrent,
+  cancelRun,
+  reapRuns,
+  SETTLE_SQL,
+  settleRuns,
+} from '@spine/database';
 import type { ClaimedRun, Pool, SettleItem, Settlement } from '@spine/database';
 import {
   claim,
@@ -28,7 +35,11 @@ beforeEach(() => base.clear());
 afterAll(() => base.close());
 
 const COMPLETED: Settlement = { type: 'completed', result: '{"n":1}' };
-const item = ({ runId, epoch }: ClaimedRun, settlement: Settlement = COMPLETED): SettleItem => ({ runId, epoch, settlement });
+const item = ({ runId, epoch }: ClaimedRun, settlement: Settlement = COMPLETED): SettleItem => ({
+  runId,
+  epoch,
+  settlement,
+});
 const info = { source: 'worker:test' };
 
 /** Takes a run from its worker as the reaper does, and gives it to another: two epochs on. */
@@ -49,14 +60,23 @@ describe('a settlement', () => {
     ['completed', COMPLETED, { result: { n: 1 }, error: null }],
     ['completed', { type: 'completed', result: null }, { result: null, error: null }],
     ['timed_out', { type: 'timed_out', error: ERROR }, { result: null, error: ERROR }],
-    ['failed', { type: 'failed', error: { ...ERROR, retry_after: 3 } }, { result: null, error: { ...ERROR, retry_after: 3 } }],
+    [
+      'failed',
+      { type: 'failed', error: { ...ERROR, retry_after: 3 } },
+      { result: null, error: { ...ERROR, retry_after: 3 } },
+    ],
     ['dead_lettered', { type: 'dead_lettered', error: ERROR }, { result: null, error: ERROR }],
   ])('ends a run as %s, with one terminal event', async (status, settlement, rest) => {
     const run = await claimed(pool, { deadLetter: true });
     expect(await settle(pool, run, settlement)).toBe('settled');
     const row = await rowOf(pool, run.runId);
     expect(row).toMatchObject({ status, epoch: 1, finished_epoch: 1, attempt: 1, ...rest });
-    expect(row).toMatchObject({ lease_owner: null, lease_expires_at: null, deadline_at: null, dispatch_after: null });
+    expect(row).toMatchObject({
+      lease_owner: null,
+      lease_expires_at: null,
+      deadline_at: null,
+      dispatch_after: null,
+    });
     expect(row.completed_at).toBeInstanceOf(Date);
     expect((await eventsOf(pool, run.runId)).at(-1)).toMatchObject({
       event_type: status,
@@ -98,7 +118,16 @@ describe('a settlement', () => {
     );
     await end('COMMIT');
     expect(rows).toEqual([
-      { status: 'queued', attempt: 1, epoch: 1, finished_epoch: 1, error: ERROR, completed_at: null, available: true, due: true },
+      {
+        status: 'queued',
+        attempt: 1,
+        epoch: 1,
+        finished_epoch: 1,
+        error: ERROR,
+        completed_at: null,
+        available: true,
+        due: true,
+      },
     ]);
     expect((await eventsOf(pool, run.runId)).at(-1)).toMatchObject({
       event_type: 'retry_scheduled',
@@ -109,8 +138,16 @@ describe('a settlement', () => {
 
   it('hands back: no attempt charged, the epoch raised, available and due at once', async () => {
     const run = await claimed(pool);
-    expect(await settle(pool, run, { type: 'handed_back', reason: 'the worker is stopping' })).toBe('settled');
-    expect(await rowOf(pool, run.runId)).toMatchObject({ status: 'queued', attempt: 0, epoch: 2, finished_epoch: 1, error: null });
+    expect(await settle(pool, run, { type: 'handed_back', reason: 'the worker is stopping' })).toBe(
+      'settled',
+    );
+    expect(await rowOf(pool, run.runId)).toMatchObject({
+      status: 'queued',
+      attempt: 0,
+      epoch: 2,
+      finished_epoch: 1,
+      error: null,
+    });
     expect((await eventsOf(pool, run.runId)).at(-1)).toMatchObject({
       event_type: 'handed_back',
       terminal: false,
@@ -122,7 +159,14 @@ describe('a settlement', () => {
   it('of many runs answers for each, in order', async () => {
     const runs = [];
     for (let index = 0; index < 6; index += 1) runs.push(await claimed(pool));
-    const [a, b, c, d, e, f] = runs as [ClaimedRun, ClaimedRun, ClaimedRun, ClaimedRun, ClaimedRun, ClaimedRun];
+    const [a, b, c, d, e, f] = runs as [
+      ClaimedRun,
+      ClaimedRun,
+      ClaimedRun,
+      ClaimedRun,
+      ClaimedRun,
+      ClaimedRun,
+    ];
     await takeOver(b);
     await cancelRun(pool, d.runId, null, 'test');
     const unknown = { runId: newId(), epoch: 1, settlement: COMPLETED };
@@ -194,12 +238,23 @@ describe('a settlement', () => {
   it('and the reaper: whoever commits first wins', async () => {
     const runs = [];
     for (let index = 0; index < 60; index += 1) runs.push(await claimed(pool));
-    await shift(base.admin, runs.map(({ runId }) => runId), 'lease_expires_at', '-1 minute');
+    await shift(
+      base.admin,
+      runs.map(({ runId }) => runId),
+      'lease_expires_at',
+      '-1 minute',
+    );
     const settling = Promise.all(runs.map((run) => settle(pool, run)));
-    const reaped = [...(await reapRuns(pool, 20)), ...(await reapRuns(pool, 20)), ...(await reapRuns(pool, 20))];
+    const reaped = [
+      ...(await reapRuns(pool, 20)),
+      ...(await reapRuns(pool, 20)),
+      ...(await reapRuns(pool, 20)),
+    ];
     const outcomes = await settling;
     const taken = new Set(reaped.map(({ runId }) => runId));
-    runs.forEach((run, index) => expect([run.runId, outcomes[index]]).toEqual([run.runId, taken.has(run.runId) ? 'fenced' : 'settled']));
+    runs.forEach((run, index) =>
+      expect([run.runId, outcomes[index]]).toEqual([run.runId, taken.has(run.runId) ? 'fenced' : 'settled']),
+    );
     expect(await pool.query(`SELECT count(*)::int AS n FROM runs WHERE status = 'completed'`)).toMatchObject({
       rows: [{ n: runs.length - taken.size }],
     });
@@ -218,7 +273,14 @@ describe('what an attempt writes beside its settlement', () => {
     const [mine, lost, over] = [await claimed(pool), await claimed(pool), await claimed(pool)];
     const current = await takeOver(lost);
     await settle(pool, over);
-    const events = [event(mine, 1), event(lost, 2), event(mine, 3), event(over, 4), event(current, 5), event({ runId: newId(), epoch: 1 }, 6)];
+    const events = [
+      event(mine, 1),
+      event(lost, 2),
+      event(mine, 3),
+      event(over, 4),
+      event(current, 5),
+      event({ runId: newId(), epoch: 1 }, 6),
+    ];
     expect(await appendAttemptEvents(pool, events, 'worker:test')).toEqual([
       'appended',
       'fenced',
@@ -228,8 +290,13 @@ describe('what an attempt writes beside its settlement', () => {
       'fenced',
     ]);
     const progress = async ({ runId }: ClaimedRun) =>
-      (await eventsOf(pool, runId)).filter(({ event_type }) => event_type === 'progress').map(({ data, epoch }) => [data, epoch]);
-    expect(await progress(mine)).toEqual([[{ n: 1 }, 1], [{ n: 3 }, 1]]);
+      (await eventsOf(pool, runId))
+        .filter(({ event_type }) => event_type === 'progress')
+        .map(({ data, epoch }) => [data, epoch]);
+    expect(await progress(mine)).toEqual([
+      [{ n: 1 }, 1],
+      [{ n: 3 }, 1],
+    ]);
     expect(await progress(lost)).toEqual([[{ n: 5 }, current.epoch]]);
     expect(await progress(over)).toEqual([]);
   });
@@ -261,17 +328,22 @@ describe('what an attempt writes beside its settlement', () => {
 
 describe('the guard of a settlement, weakened', () => {
   const GUARD = `r.epoch = i.epoch AND r.status || '' = 'running'`;
-  const weakened = async (guard: string, run: ClaimedRun): Promise<void> => {
+  const weakened = async (
+    guard: string,
+    run: ClaimedRun,
+    status: 'completed' | 'queued' = 'completed',
+  ): Promise<void> => {
     const text = SETTLE_SQL.replace(GUARD, guard);
     expect(text).not.toBe(SETTLE_SQL);
+    const over = status === 'completed';
     await base.admin.query(text, [
       [run.runId],
       [run.epoch],
-      ['completed'],
+      [status],
+      [over ? null : 0],
+      [over ? '"stale"' : null],
       [null],
-      ['"stale"'],
-      [null],
-      ['completed'],
+      [over ? 'completed' : 'retry_scheduled'],
       [null],
       'test',
     ]);
@@ -295,6 +367,10 @@ describe('the guard of a settlement, weakened', () => {
   it('to the id alone is stopped by the schema where the run is over', async () => {
     const run = await claimed(pool);
     await settle(pool, run, { type: 'failed', error: ERROR });
-    await expect(weakened('true', run)).rejects.toThrow(`run ${run.runId} is failed and may not change`);
+    // A second end is stopped by the history, a resurrection by the row.
+    await expect(weakened('true', run)).rejects.toMatchObject({ constraint: 'run_events_one_terminal' });
+    await expect(weakened('true', run, 'queued')).rejects.toThrow(
+      `run ${run.runId} is failed and may not change`,
+    );
   });
 });

@@ -1,6 +1,15 @@
 /** A migrated database under the engine's statements, with the tools to put rows into any state and to look at them. */
 import { createDb, createPool, insertRuns, claimRuns, settleRuns } from '@spine/database';
-import type { ClaimedRun, Db, NewRun, Pool, Queryable, RunRow, Settlement, SettleOutcome } from '@spine/database';
+import type {
+  ClaimedRun,
+  Db,
+  NewRun,
+  Pool,
+  Queryable,
+  RunRow,
+  Settlement,
+  SettleOutcome,
+} from '@spine/database';
 import { newId } from '@spine/core';
 import { newRun, taskSpec } from '@spine/execution';
 import type { WorkSpec } from '@spine/execution';
@@ -73,7 +82,11 @@ export function storeMany(db: Queryable, count: number, spec: Partial<WorkSpec> 
   );
 }
 
-export function claim(db: Queryable, runIds: readonly string[], workerId: string = newId()): Promise<ClaimedRun[]> {
+export function claim(
+  db: Queryable,
+  runIds: readonly string[],
+  workerId: string = newId(),
+): Promise<ClaimedRun[]> {
   return claimRuns(db, runIds, { workerId, leaseMs: LEASE_MS, handlers: HANDLERS });
 }
 
@@ -94,7 +107,9 @@ export async function settle(
   run: Pick<ClaimedRun, 'runId' | 'epoch'>,
   settlement: Settlement = { type: 'completed', result: null },
 ): Promise<SettleOutcome | undefined> {
-  const [outcome] = await settleRuns(db, [{ runId: run.runId, epoch: run.epoch, settlement }], { source: 'test' });
+  const [outcome] = await settleRuns(db, [{ runId: run.runId, epoch: run.epoch, settlement }], {
+    source: 'test',
+  });
   return outcome;
 }
 
@@ -121,12 +136,15 @@ export async function eventTypes(db: Pool, runId: string): Promise<string[]> {
 
 /** Moves a running run's lease end or deadline, or a waiting run's times, by an SQL interval. */
 export async function shift(
-  admin: Pool,
+  admin: Pick<Pool, 'query'>,
   runIds: readonly string[],
   column: 'lease_expires_at' | 'deadline_at' | 'dispatch_after' | 'available_at',
   interval: string,
 ): Promise<void> {
-  await admin.query(`UPDATE runs SET ${column} = now() + $2::interval WHERE id = ANY($1::uuid[])`, [runIds, interval]);
+  await admin.query(`UPDATE runs SET ${column} = now() + $2::interval WHERE id = ANY($1::uuid[])`, [
+    runIds,
+    interval,
+  ]);
 }
 
 /** A transaction that stays open until the test ends it. */

@@ -19,7 +19,11 @@ type Nullability<T> = unknown extends T ? 'null' | 'not null' : null extends T ?
 type Selected<C> = C extends { readonly __select__: infer S } ? S : C;
 
 /** The types spelt out: the compiler holds this to `Database`, the test holds it to the database. */
-const TYPED: { readonly [T in keyof Database]: { readonly [C in keyof Database[T]]: Nullability<Selected<Database[T][C]>> } } = {
+const TYPED: {
+  readonly [T in keyof Database]: {
+    readonly [C in keyof Database[T]]: Nullability<Selected<Database[T][C]>>;
+  };
+} = {
   runs: {
     id: 'not null',
     kind: 'not null',
@@ -127,14 +131,17 @@ const TYPED: { readonly [T in keyof Database]: { readonly [C in keyof Database[T
 };
 
 describe('the types of the code', () => {
-  it.each(Object.keys(TYPED) as (keyof Database)[])('name the columns of %s, and what may be null', async (table) => {
-    const { rows } = await admin.query<{ name: string; nullable: string }>(
-      `SELECT column_name AS name, CASE is_nullable WHEN 'YES' THEN 'null' ELSE 'not null' END AS nullable
+  it.each(Object.keys(TYPED) as (keyof Database)[])(
+    'name the columns of %s, and what may be null',
+    async (table) => {
+      const { rows } = await admin.query<{ name: string; nullable: string }>(
+        `SELECT column_name AS name, CASE is_nullable WHEN 'YES' THEN 'null' ELSE 'not null' END AS nullable
        FROM information_schema.columns WHERE table_schema = 'public' AND table_name = $1`,
-      [table],
-    );
-    expect(Object.fromEntries(rows.map(({ name, nullable }) => [name, nullable]))).toEqual(TYPED[table]);
-  });
+        [table],
+      );
+      expect(Object.fromEntries(rows.map(({ name, nullable }) => [name, nullable]))).toEqual(TYPED[table]);
+    },
+  );
 
   it('leave out of a run record only what the relay keeps for itself', () => {
     expect([...RUN_COLUMNS, 'dispatch_after', 'dispatch_no'].sort()).toEqual(Object.keys(TYPED.runs).sort());
@@ -142,7 +149,7 @@ describe('the types of the code', () => {
 
   it('know every status the schema knows', async () => {
     const { rows } = await admin.query<{ def: string }>(
-      `SELECT pg_get_constraintdef(oid) AS def FROM pg_constraint WHERE conname = 'runs_status'`,
+      `SELECT pg_get_constraintdef(oid) AS def FROM pg_constraint WHERE conname = 'runs_state'`,
     );
     const known = [...(rows[0]?.def ?? '').matchAll(/'(\w+)'/g)].map((match) => match[1]);
     expect(known.sort()).toEqual([...RUN_STATUSES].sort());

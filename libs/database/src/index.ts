@@ -6,6 +6,7 @@ export * from './migrate/migrator.ts';
 export * from './runs/cancel.ts';
 export * from './runs/claim.ts';
 export * from './runs/events.ts';
+export * from './runs/exchange.ts';
 export * from './runs/heartbeat.ts';
 export * from './runs/insert.ts';
 export * from './runs/maintain.ts';

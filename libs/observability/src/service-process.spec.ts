@@ -31,9 +31,9 @@ interface Started {
 async function endOf(child: ChildProcess): Promise<number | string> {
   // Not 'close': it does not come once the parent has broken the channel.
   const exit: Promise<unknown[]> = once(child, 'exit');
-  await Promise.all(
-    [child.stdout, child.stderr].map((stream) => (stream === null ? null : once(stream, 'end'))),
-  );
+  const ends: Promise<unknown>[] = [];
+  for (const stream of [child.stdout, child.stderr]) if (stream !== null) ends.push(once(stream, 'end'));
+  await Promise.all(ends);
   const [code, signal] = await exit;
   return typeof code === 'number' ? code : String(signal);
 }

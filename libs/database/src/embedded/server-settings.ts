@@ -6,7 +6,7 @@ const DEFAULTS: Readonly<Record<string, string>> = {
   max_connections: '200',
   max_wal_size: '4GB',
   checkpoint_completion_target: '0.9',
-  wal_compression: 'on',
+  wal_compression: 'off',
   // Queries of a queue are short: compiling them costs more than running them.
   jit: 'off',
   random_page_cost: '1.1',

@@ -55,7 +55,7 @@ function filtered(db: Db, filter: RunFilter) {
     // Ids are ordered by time, so a time window is a range of the primary key and needs no index of its own.
     query = query
       .where('created_at', '>=', filter.since)
-      .where('id', '>=', uuidV7LowerBound(new Date(filter.since.getTime() - CLOCK_SLACK_MS)));
+      .where('id', '>=', uuidV7LowerBound(new Date(Math.max(0, filter.since.getTime() - CLOCK_SLACK_MS))));
   }
   if (filter.until !== undefined) {
     query = query

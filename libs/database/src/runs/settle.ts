@@ -94,7 +94,7 @@ function encode(settlement: Settlement): Encoded {
   }
 }
 
-export const SETTLE_SQL = `WITH i AS (
+export const SETTLE_CTES = `i AS (
   SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[])
     AS t(id, epoch, status, delay_ms, result, error, event_type, event_data)
 ), u AS (
@@ -116,12 +116,33 @@ export const SETTLE_SQL = `WITH i AS (
   INSERT INTO dead_letters (run_id, kind, name, lane, params, error, error_category, attempts, crash_count, correlation_id)
   SELECT id, kind, name, lane, params, error, error->>'category', attempt, crash_count, correlation_id
   FROM u WHERE status = 'dead_lettered'
-)
-SELECT i.id FROM i WHERE NOT EXISTS (SELECT 1 FROM u WHERE u.id = i.id)`;
+)`;
+
+/** The items that were refused. */
+export const REFUSED = 'i WHERE NOT EXISTS (SELECT 1 FROM u WHERE u.id = i.id)';
+
+export const SETTLE_SQL = `WITH ${SETTLE_CTES}
+SELECT i.id FROM ${REFUSED}`;
 
 export interface SettleInfo {
   /** Written as the events' source, e.g. `worker:<id>`. */
   readonly source: string;
+}
+
+/** The parameters of {@link SETTLE_CTES}, `$1` to `$9`. */
+export function settleValues(items: readonly SettleItem[], info: SettleInfo): unknown[] {
+  const encoded = items.map((item) => encode(item.settlement));
+  return [
+    plainArray(items.map((item) => item.runId)),
+    plainArray(items.map((item) => item.epoch)),
+    plainArray(encoded.map((value) => value.status)),
+    plainArray(encoded.map((value) => value.delayMs)),
+    textArray(encoded.map((value) => value.result)),
+    textArray(encoded.map((value) => value.error)),
+    plainArray(encoded.map((value) => value.eventType)),
+    textArray(encoded.map((value) => value.eventData)),
+    info.source,
+  ];
 }
 
 /** Settles attempts; answers per item, in order. */
@@ -131,24 +152,21 @@ export async function settleRuns(
   info: SettleInfo,
 ): Promise<readonly SettleOutcome[]> {
   if (items.length === 0) return [];
-  const encoded = items.map((item) => encode(item.settlement));
   const { rows } = await db.query<{ id: string }>({
     name: 'spine_settle',
     text: SETTLE_SQL,
-    values: [
-      plainArray(items.map((item) => item.runId)),
-      plainArray(items.map((item) => item.epoch)),
-      plainArray(encoded.map((value) => value.status)),
-      plainArray(encoded.map((value) => value.delayMs)),
-      textArray(encoded.map((value) => value.result)),
-      textArray(encoded.map((value) => value.error)),
-      plainArray(encoded.map((value) => value.eventType)),
-      textArray(encoded.map((value) => value.eventData)),
-      info.source,
-    ],
+    values: settleValues(items, info),
   });
-  if (rows.length === 0) return items.map(() => 'settled');
-  const refused = new Set(rows.map((row) => row.id));
+  return settleOutcomes(db, items, new Set(rows.map((row) => row.id)));
+}
+
+/** What became of settled items, given the ids the statement refused. */
+export async function settleOutcomes(
+  db: Queryable,
+  items: readonly SettleItem[],
+  refused: ReadonlySet<string>,
+): Promise<readonly SettleOutcome[]> {
+  if (refused.size === 0) return items.map(() => 'settled');
   const mine = await settledAt(
     db,
     items.filter((item) => refused.has(item.runId)),

@@ -6,9 +6,12 @@ import type { HintableRun, LaneCapacity } from './chunk.ts';
 import { MAX_RUNS_PER_HINT } from './port.ts';
 
 const anyCapacity: fc.Arbitrary<LaneCapacity | undefined> = fc.option(
-  fc.record({ workers: fc.integer({ min: 0, max: 50 }), slots: fc.integer({ min: 1, max: 5_000 }) }),
+  fc.record({ workers: fc.integer({ min: 1, max: 50 }), slots: fc.integer({ min: 1, max: 5_000 }) }),
   { nil: undefined },
 );
+
+/** Most runs of a hint: a quarter of the smallest worker, and small where none is known. */
+const largest = (capacity: LaneCapacity | undefined): number => Math.max(1, (capacity?.slots ?? 64) / 4);
 
 const anyRuns: fc.Arbitrary<HintableRun[]> = fc
   .array(
@@ -45,7 +48,7 @@ describe('runsPerHint', () => {
         expect(Number.isInteger(size)).toBe(true);
         expect(size).toBeGreaterThanOrEqual(1);
         expect(size).toBeLessThanOrEqual(MAX_RUNS_PER_HINT);
-        expect(size).toBeLessThanOrEqual(Math.max(1, (capacity?.slots ?? 0) / 4));
+        expect(size).toBeLessThanOrEqual(largest(capacity));
       }),
     );
   });
@@ -58,9 +61,10 @@ describe('runsPerHint', () => {
     expect(runsPerHint(5_000, { workers: 2, slots: 200 })).toBe(50);
   });
 
-  it('is one where no worker is known: whoever comes first must not take it all', () => {
-    expect(runsPerHint(500, undefined)).toBe(1);
-    expect(runsPerHint(500, { workers: 0, slots: 200 })).toBe(1);
+  it('cuts for several small workers where none is known: whoever comes first must not take it all', () => {
+    expect(runsPerHint(500, undefined)).toBe(16);
+    expect(runsPerHint(20, undefined)).toBe(5);
+    expect(runsPerHint(1, undefined)).toBe(1);
   });
 });
 
@@ -74,7 +78,7 @@ describe('toHints', () => {
         for (const hint of hints) {
           expect(hint.runIds.length).toBeGreaterThanOrEqual(1);
           expect(hint.runIds.length).toBeLessThanOrEqual(MAX_RUNS_PER_HINT);
-          expect(hint.runIds.length).toBeLessThanOrEqual(Math.max(1, (capacity?.slots ?? 0) / 4));
+          expect(hint.runIds.length).toBeLessThanOrEqual(largest(capacity));
           for (const runId of hint.runIds) {
             const hinted = byId.get(runId);
             expect(hint.lane).toBe(hinted?.lane);
@@ -94,10 +98,9 @@ describe('toHints', () => {
       Array.from({ length: 8 }, (_, index) => run({ lane, runId: `${lane}-${index}` })),
     );
     const hints = toHints(runs, (lane) => (lane === 'slow' ? { workers: 1, slots: 100 } : undefined));
-    expect(hints.filter(({ lane }) => lane === 'default').map(({ runIds }) => runIds.length)).toEqual(
-      Array(8).fill(1),
-    );
-    expect(hints.filter(({ lane }) => lane === 'slow').map(({ runIds }) => runIds.length)).toEqual([8]);
+    const lengths = (of: string) => hints.flatMap(({ lane, runIds }) => (lane === of ? [runIds.length] : []));
+    expect(lengths('default')).toEqual([2, 2, 2, 2]);
+    expect(lengths('slow')).toEqual([8]);
   });
 
   it('names a hint after its handlers and its count', () => {

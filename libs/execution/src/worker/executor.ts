@@ -15,7 +15,7 @@ import {
   ValidationError,
 } from '@spine/core';
 import type { ErrorInfo } from '@spine/core';
-import type { GroupCommit, SettleItem, SettleOutcome, Settlement } from '@spine/database';
+import type { SettleItem, SettleOutcome, Settlement } from '@spine/database';
 import type { Metrics } from '@spine/observability';
 import { decideSettlement } from '../policy/retry.ts';
 import type { AttemptEnd } from '../policy/retry.ts';
@@ -27,7 +27,7 @@ import { encodeResult } from './result.ts';
 
 export interface ExecutorOptions extends ContextServices {
   readonly registry: HandlerRegistry;
-  readonly settlements: GroupCommit<SettleItem, SettleOutcome>;
+  readonly settle: (item: SettleItem) => Promise<SettleOutcome>;
   readonly metrics: Metrics;
   /** In [0, 1); default Math.random. */
   readonly random?: () => number;
@@ -118,7 +118,7 @@ export class Executor {
 
   async #settle(attempt: Attempt, settlement: Settlement): Promise<ExecutedAttempt> {
     const { runId, epoch } = attempt.run;
-    const outcome = await this.#options.settlements.submit({ runId, epoch, settlement });
+    const outcome = await this.#options.settle({ runId, epoch, settlement });
     if (outcome === 'fenced') return this.#fenced();
     this.#options.metrics.settled.inc({ outcome: settlement.type });
     return { outcome: settlement.type, error: 'error' in settlement ? settlement.error.message : null };

@@ -8,24 +8,19 @@
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { newWorkerId } from '@spine/core';
-import {
-  appendAttemptEvents,
-  GroupCommit,
-  markWorkerStopped,
-  registerWorker,
-  settleRuns,
-} from '@spine/database';
+import { appendAttemptEvents, GroupCommit, markWorkerStopped, registerWorker } from '@spine/database';
 import type { ClaimedRun, Db, Queryable } from '@spine/database';
 import type { Logger, Metrics } from '@spine/observability';
 import type { Dispatcher } from '../dispatch/dispatcher.ts';
 import type { HintConsumer, HintQueue } from '../queue/port.ts';
+import { within } from '../queue/within.ts';
 import type { HandlerRegistry } from '../registry/registry.ts';
 import { Attempt } from './attempt.ts';
-import { Claimer } from './claimer.ts';
 import { Executor } from './executor.ts';
 import type { ExecutedAttempt } from './executor.ts';
 import { HintIntake } from './hint-intake.ts';
 import { LeaseKeeper } from './lease-keeper.ts';
+import { RunExchange } from './run-exchange.ts';
 import { Slots } from './slots.ts';
 
 export interface WorkerOptions {
@@ -61,7 +56,7 @@ export class Worker {
   readonly #leaseMs: number;
   readonly #slots: Slots;
   readonly #leases: LeaseKeeper;
-  readonly #claimer: Claimer;
+  readonly #exchange: RunExchange;
   readonly #executor: Executor;
   readonly #intake: HintIntake;
   readonly #consumers: HintConsumer[] = [];
@@ -69,17 +64,17 @@ export class Worker {
   /** What brings runs: hints and the poll. */
   readonly #loops: Promise<void>[] = [];
   #heartbeats: Promise<void> = Promise.resolve();
+  #handingBack = false;
 
   constructor(options: WorkerOptions) {
     const { pool, metrics, logger, queue, registry } = options;
     const { workerId } = this;
-    const source = `worker:${workerId}`;
     this.#options = options;
     this.#leaseMs = options.leaseMs ?? 30_000;
     this.#slots = new Slots(options.slots ?? 200);
     const leases = new LeaseKeeper({ pool, logger, workerId, leaseMs: this.#leaseMs });
     this.#leases = leases;
-    this.#claimer = new Claimer({
+    const exchange = new RunExchange({
       pool,
       metrics,
       workerId,
@@ -87,16 +82,12 @@ export class Worker {
       handlers: registry.keys(),
       isHeld: (runId) => leases.has(runId),
     });
+    this.#exchange = exchange;
     this.#executor = new Executor({
       ...options,
-      settlements: new GroupCommit({
-        flush: (items) => settleRuns(pool, items, { source }),
-        onFlush: metrics.commit('settle'),
-        // A settlement that is given up is a run that executes again: worth waiting out a database restart.
-        retries: 30,
-      }),
+      settle: (item) => exchange.settle(item),
       events: new GroupCommit({
-        flush: (events) => appendAttemptEvents(pool, events, source),
+        flush: (events) => appendAttemptEvents(pool, events, `worker:${workerId}`),
         onFlush: metrics.commit('events'),
       }),
     });
@@ -154,8 +145,9 @@ export class Worker {
     await Promise.all(this.#consumers.map((consumer) => consumer.close()));
     // A claim under way may still win: only after these is everything held that will be.
     await Promise.all(this.#loops);
-    await this.#claimer.drain();
+    await within(Math.max(graceMs, HAND_BACK_MS), this.#exchange.drain());
     await this.#idle(graceMs);
+    this.#handingBack = true;
     this.#leases.interruptAll('shutdown');
     await this.#idle(HAND_BACK_MS);
     await this.#heartbeats;
@@ -180,7 +172,7 @@ export class Worker {
   async #claimAndExecute(runId: string): Promise<ExecutedAttempt | 'gone'> {
     let run: ClaimedRun | null;
     try {
-      run = await this.#claimer.claim(runId);
+      run = await this.#exchange.claim(runId);
     } catch (error) {
       this.#slots.release();
       throw error;
@@ -198,6 +190,8 @@ export class Worker {
   async #execute(run: ClaimedRun): Promise<ExecutedAttempt> {
     const attempt = new Attempt(run);
     this.#leases.add(attempt);
+    // Claimed before the stop, answered after everything else was handed back.
+    if (this.#handingBack) attempt.interrupt('shutdown');
     let slotHeld = true;
     const onHandlerEnd = (): void => {
       if (this.#leases.size - this.#slots.used >= this.#slots.total) return;
@@ -229,7 +223,7 @@ export class Worker {
       if (taken === 0) continue;
       let used = 0;
       try {
-        const claimed = await this.#claimer.claimOverdue(lanes, taken);
+        const claimed = await this.#exchange.claimOverdue(lanes, taken);
         used = claimed.length;
         // Each logs its own failure.
         for (const run of claimed) void this.#execute(run).catch(() => undefined);

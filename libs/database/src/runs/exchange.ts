@@ -1,0 +1,53 @@
+/**
+ * Settling and claiming in one statement: a busy worker gives back and takes in the same commit. The two parts touch
+ * disjoint rows (what this worker runs; what waits) and each keeps its own guards; see settle.ts and claim.ts.
+ */
+import type { Queryable } from '../sql/pool.ts';
+import { CLAIM_CTES, claimRuns, claimValues, toClaimedRun } from './claim.ts';
+import type { ClaimedRow, ClaimedRun, ClaimOptions } from './claim.ts';
+import { REFUSED, SETTLE_CTES, settleOutcomes, settleRuns, settleValues } from './settle.ts';
+import type { SettleItem, SettleOutcome } from './settle.ts';
+
+export interface ExchangeOutcome {
+  /** Per settled item, in order. */
+  readonly settled: readonly SettleOutcome[];
+  readonly claimed: readonly ClaimedRun[];
+}
+
+const SETTLE_PARAMETERS = 9;
+
+/** The claim's parameters follow the settlement's. */
+const SHIFTED_CLAIM = CLAIM_CTES.replace(
+  /\$(\d+)/g,
+  (_, number: string) => `$${Number(number) + SETTLE_PARAMETERS}`,
+);
+
+/** Rows of the claim, then a row with only an id and no kind for each refused settlement. */
+export const EXCHANGE_SQL = `WITH ${SETTLE_CTES}, ${SHIFTED_CLAIM}
+SELECT * FROM c UNION ALL
+SELECT i.id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM ${REFUSED}`;
+
+type ExchangeRow = ClaimedRow | { readonly id: string; readonly kind: null };
+
+/** Settles `items` and claims those of `runIds` that may be claimed, in one transaction. */
+export async function exchangeRuns(
+  db: Queryable,
+  items: readonly SettleItem[],
+  runIds: readonly string[],
+  options: ClaimOptions & { readonly source: string },
+): Promise<ExchangeOutcome> {
+  if (runIds.length === 0) return { settled: await settleRuns(db, items, options), claimed: [] };
+  if (items.length === 0) return { settled: [], claimed: await claimRuns(db, runIds, options) };
+  const { rows } = await db.query<ExchangeRow>({
+    name: 'spine_exchange',
+    text: EXCHANGE_SQL,
+    values: [...settleValues(items, options), ...claimValues(runIds, options)],
+  });
+  const claimed: ClaimedRun[] = [];
+  const refused = new Set<string>();
+  for (const row of rows) {
+    if (row.kind === null) refused.add(row.id);
+    else claimed.push(toClaimedRun(row));
+  }
+  return { settled: await settleOutcomes(db, items, refused), claimed };
+}

@@ -1,0 +1,96 @@
+/**
+ * What a worker takes from Postgres and gives back: claims and settlements, by one group commit. What has ended since
+ * the last commit and what the hints have brought travel together, so that a busy worker pays for one statement, one
+ * round trip and one flush of the log where it would pay for two.
+ */
+import { claimOverdueRuns, exchangeRuns, GroupCommit, runsHeldBy } from '@spine/database';
+import type { ClaimedRun, ClaimOptions, Queryable, SettleItem, SettleOutcome } from '@spine/database';
+import type { Metrics } from '@spine/observability';
+
+export interface RunExchangeOptions extends ClaimOptions {
+  readonly pool: Queryable;
+  readonly metrics: Metrics;
+  /** Whether this worker executes the run already. */
+  readonly isHeld: (runId: string) => boolean;
+}
+
+type Item =
+  { readonly type: 'claim'; readonly runId: string } | { readonly type: 'settle'; readonly item: SettleItem };
+
+type Outcome =
+  | { readonly type: 'claim'; readonly run: ClaimedRun | null }
+  | { readonly type: 'settle'; readonly outcome: SettleOutcome };
+
+export class RunExchange {
+  readonly #options: RunExchangeOptions;
+  readonly #source: string;
+  readonly #commits: GroupCommit<Item, Outcome>;
+
+  constructor(options: RunExchangeOptions) {
+    this.#options = options;
+    this.#source = `worker:${options.workerId}`;
+    this.#commits = new GroupCommit<Item, Outcome>({
+      flush: (items, info) => this.#flush(items, info.ambiguous),
+      onFlush: options.metrics.commit('exchange'),
+      // A settlement that is given up is a run that executes again: worth waiting out a database restart.
+      retries: 30,
+    });
+  }
+
+  /** The run, now held by this worker; null when it is gone: claimed by another, finished, not due, not known here. */
+  async claim(runId: string): Promise<ClaimedRun | null> {
+    const answer = await this.#commits.submit({ type: 'claim', runId });
+    return answer.type === 'claim' ? answer.run : null;
+  }
+
+  /** Ends an attempt. */
+  async settle(item: SettleItem): Promise<SettleOutcome> {
+    const answer = await this.#commits.submit({ type: 'settle', item });
+    return answer.type === 'settle' ? answer.outcome : 'fenced';
+  }
+
+  /** Up to `limit` runs of the lanes that no hint has brought to a worker in time. */
+  async claimOverdue(lanes: readonly string[], limit: number): Promise<readonly ClaimedRun[]> {
+    const claimed = await claimOverdueRuns(this.#options.pool, lanes, limit, this.#options);
+    this.#options.metrics.claimed.inc(claimed.length);
+    return claimed;
+  }
+
+  /** Resolves when no claim and no settlement is under way. */
+  drain(): Promise<void> {
+    return this.#commits.drain();
+  }
+
+  async #flush(items: readonly Item[], ambiguous: boolean): Promise<readonly Outcome[]> {
+    const { pool, metrics } = this.#options;
+    const runIds = items.flatMap((item) => (item.type === 'claim' ? [item.runId] : []));
+    const settlements = items.flatMap((item) => (item.type === 'settle' ? [item.item] : []));
+    const { settled, claimed } = await exchangeRuns(pool, settlements, runIds, {
+      ...this.#options,
+      source: this.#source,
+    });
+    const claims = new Map(claimed.map((run) => [run.runId, run]));
+    if (ambiguous) await this.#addUnanswered(claims, runIds);
+    metrics.claimed.inc(claims.size);
+    let settledSoFar = 0;
+    return items.map((item): Outcome => {
+      if (item.type === 'settle') {
+        const outcome = settled[settledSoFar] ?? 'fenced';
+        settledSoFar += 1;
+        return { type: 'settle', outcome };
+      }
+      const run = claims.get(item.runId) ?? null;
+      // Two hints may name one run; it is executed once.
+      claims.delete(item.runId);
+      return { type: 'claim', run };
+    });
+  }
+
+  /** The first, unanswered statement may have claimed some: the row names this worker, and nobody executes it. */
+  async #addUnanswered(claims: Map<string, ClaimedRun>, runIds: readonly string[]): Promise<void> {
+    const { pool, isHeld, workerId } = this.#options;
+    for (const run of await runsHeldBy(pool, runIds, workerId)) {
+      if (!isHeld(run.runId)) claims.set(run.runId, run);
+    }
+  }
+}

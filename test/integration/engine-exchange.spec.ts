@@ -1,0 +1,93 @@
+/** Settling and claiming in one statement keeps every guard of the two. */
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { newId } from '@spine/core';
+import { cancelRun, exchangeRuns } from '@spine/database';
+import type { SettleItem } from '@spine/database';
+import { claim, HANDLERS, LEASE_MS, openEngineDatabase, storeMany } from './engine-support.ts';
+import type { EngineDatabase } from './engine-support.ts';
+
+let base: EngineDatabase;
+const workerId = newId();
+const options = { workerId, leaseMs: LEASE_MS, handlers: HANDLERS, source: `worker:${workerId}` };
+
+beforeAll(async () => {
+  base = await openEngineDatabase();
+});
+beforeEach(() => base.clear());
+afterAll(() => base.close());
+
+const completed = (runId: string, epoch: number): SettleItem => ({
+  runId,
+  epoch,
+  settlement: { type: 'completed', result: '{"done":true}' },
+});
+
+async function statuses(): Promise<Record<string, number>> {
+  const { rows } = await base.pool.query<{ status: string; n: number }>(
+    'SELECT status, count(*)::int AS n FROM runs GROUP BY status',
+  );
+  return Object.fromEntries(rows.map(({ status, n }) => [status, n]));
+}
+
+describe('an exchange', () => {
+  it('settles what this worker ran and claims what waits, each with its event', async () => {
+    const running = await claim(base.pool, await storeMany(base.pool, 3), workerId);
+    const waiting = await storeMany(base.pool, 2);
+    const outcome = await exchangeRuns(
+      base.pool,
+      running.map((run) => completed(run.runId, run.epoch)),
+      waiting,
+      options,
+    );
+    expect(outcome.settled).toEqual(['settled', 'settled', 'settled']);
+    expect(outcome.claimed.map((run) => run.runId).sort()).toEqual([...waiting].sort());
+    expect(outcome.claimed.every((run) => run.epoch === 1 && run.attempt === 1)).toBe(true);
+    expect(await statuses()).toEqual({ completed: 3, running: 2 });
+    const { rows } = await base.pool.query<{ event_type: string; n: number }>(
+      `SELECT event_type, count(*)::int AS n FROM run_events WHERE event_type <> 'submitted' GROUP BY 1 ORDER BY 1`,
+    );
+    expect(rows).toEqual([
+      { event_type: 'completed', n: 3 },
+      { event_type: 'started', n: 5 },
+    ]);
+  });
+
+  it('drops a stale settlement and keeps its neighbours, claimed and settled', async () => {
+    const [stale, good] = await claim(base.pool, await storeMany(base.pool, 2), workerId);
+    if (stale === undefined || good === undefined) throw new Error('not claimed');
+    await cancelRun(base.pool, stale.runId, null, 'test');
+    const waiting = await storeMany(base.pool, 1);
+    const outcome = await exchangeRuns(
+      base.pool,
+      [completed(stale.runId, stale.epoch), completed(good.runId, good.epoch)],
+      waiting,
+      options,
+    );
+    expect(outcome.settled).toEqual(['fenced', 'settled']);
+    expect(outcome.claimed.map((run) => run.runId)).toEqual(waiting);
+    expect(await statuses()).toEqual({ cancelled: 1, completed: 1, running: 1 });
+  });
+
+  it('does not claim in the same statement what it puts back', async () => {
+    const [run] = await claim(base.pool, await storeMany(base.pool, 1), workerId);
+    if (run === undefined) throw new Error('not claimed');
+    const back: SettleItem = {
+      runId: run.runId,
+      epoch: run.epoch,
+      settlement: { type: 'handed_back', reason: 'test' },
+    };
+    const outcome = await exchangeRuns(base.pool, [back], [run.runId], options);
+    expect(outcome).toEqual({ settled: ['settled'], claimed: [] });
+    expect(await statuses()).toEqual({ queued: 1 });
+  });
+
+  it('sent again after a lost answer, knows its own settlements', async () => {
+    const [run] = await claim(base.pool, await storeMany(base.pool, 1), workerId);
+    if (run === undefined) throw new Error('not claimed');
+    const items = [completed(run.runId, run.epoch)];
+    const waiting = await storeMany(base.pool, 1);
+    await exchangeRuns(base.pool, items, waiting, options);
+    const again = await exchangeRuns(base.pool, items, waiting, options);
+    expect(again).toEqual({ settled: ['settled'], claimed: [] });
+  });
+});

@@ -1,0 +1,472 @@
+/** What goes wrong around a worker: lost hints, lost answers, lost leases, a stop at the wrong moment. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { reapRuns } from '@spine/database';
+import type { Queryable } from '@spine/database';
+import { HandlerRegistry, MemoryHintQueue, taskSpec } from '@spine/execution';
+import type { HandlerContext, Hint } from '@spine/execution';
+import { waitFor } from '@spine/testing';
+import { inconsistentRuns, openTransaction, shift } from './engine-support.ts';
+import { deferred, openBed, untilAborted } from './engine-run-support.ts';
+import type { Bed, BedOptions } from './engine-run-support.ts';
+
+const LANE = 'default';
+
+let bed: Bed;
+async function open(options: Partial<BedOptions> = {}): Promise<Bed> {
+  bed = await openBed({ queue: 'memory', maintained: false, ...options });
+  return bed;
+}
+afterEach(async () => {
+  expect(await inconsistentRuns(bed.admin)).toEqual([]);
+  await bed.close();
+});
+
+type Interception = (send: () => Promise<unknown>) => Promise<unknown>;
+
+/** The real database, but statements of these names are in the hands of the test. */
+function intercepted(hows: Readonly<Record<string, Interception>>): Queryable {
+  const { pool } = bed.engine;
+  return {
+    query: (config) => {
+      const send = () => pool.query(config);
+      const how = hows[config.name ?? ''];
+      return (how === undefined ? send() : how(send)) as never;
+    },
+  };
+}
+
+/** Commits the first of these statements and loses its answer, as a connection that breaks then does. */
+function loseFirstAnswer(): Interception & { lost: number } {
+  const interception = Object.assign(
+    async (send: () => Promise<unknown>): Promise<unknown> => {
+      const answer = await send();
+      if (interception.lost > 0) return answer;
+      interception.lost += 1;
+      throw new Error('Connection terminated unexpectedly');
+    },
+    { lost: 0 },
+  );
+  return interception;
+}
+
+describe('hints that do not arrive', () => {
+  class LosingQueue extends MemoryHintQueue {
+    override publish(): Promise<void> {
+      return Promise.resolve();
+    }
+  }
+  class DeadQueue extends MemoryHintQueue {
+    override publish(): Promise<void> {
+      return Promise.reject(new Error('the queue is down'));
+    }
+  }
+  class HangingQueue extends MemoryHintQueue {
+    override publish(): Promise<void> {
+      return new Promise(() => undefined);
+    }
+  }
+
+  it('because they are lost make a run late: the workers’ poll finds it when the relay would have', async () => {
+    const { startWorker, submit, reach, admin } = await open({ queue: new LosingQueue() });
+    await startWorker(LANE, { pollMs: 50 });
+    const runIds = await Promise.all(Array.from({ length: 10 }, () => submit(taskSpec('echo'))));
+    await shift(admin, runIds, 'dispatch_after', '0');
+    for (const runId of runIds) await reach(runId, 'completed');
+  });
+
+  it('because the queue is down cost no more than a poll; the submit is accepted all the same', async () => {
+    const { startWorker, submit, reach } = await open({ queue: new DeadQueue() });
+    await startWorker(LANE, { pollMs: 50 });
+    // More than the breaker needs to open: those after it are stored as due.
+    for (let count = 0; count < 5; count += 1) await reach(await submit(taskSpec('echo')), 'completed');
+    await waitFor(() => !bed.engine.publisher.available);
+    await reach(await submit(taskSpec('echo')), 'completed');
+  });
+
+  it('because the queue hangs keep no submit waiting, and no run for ever', async () => {
+    const { startWorker, submit, reach } = await open({ queue: new HangingQueue() });
+    await startWorker(LANE, { pollMs: 50 });
+    await reach(await submit(taskSpec('echo')), 'completed');
+  });
+
+  it('are sent again by the relay', async () => {
+    const sent: Hint[] = [];
+    class ForgetfulQueue extends MemoryHintQueue {
+      override publish(hints: readonly Hint[]): Promise<void> {
+        sent.push(...hints);
+        return sent.length === 1 ? Promise.resolve() : super.publish(hints);
+      }
+    }
+    const { startWorker, submit, reach, admin } = await open({
+      queue: new ForgetfulQueue(),
+      maintained: true,
+    });
+    await startWorker(LANE);
+    const runId = await submit(taskSpec('echo'));
+    await waitFor(() => sent.length === 1);
+    await shift(admin, [runId], 'dispatch_after', '0');
+    await reach(runId, 'completed');
+    expect(sent.map(({ runIds }) => runIds)).toEqual([[runId], [runId]]);
+  });
+});
+
+describe('work of a handler', () => {
+  const later = new HandlerRegistry().registerTask(
+    'later',
+    { description: 'Comes later.', params: z.strictObject({}) },
+    () => 'here',
+  );
+
+  it('nobody knows is refused at submit', async () => {
+    const { engine } = await open();
+    expect(await engine.dispatcher.submit(taskSpec('later'))).toEqual({
+      type: 'unknown_handler',
+      handler: 'task:later',
+    });
+  });
+
+  it('nobody knows yet stays queued until a worker comes that does', async () => {
+    const { engine, startWorker, reach, admin, events } = await open();
+    await startWorker(LANE);
+    const outcome = await engine.dispatcher.submit(taskSpec('later'), { allowUnknown: true });
+    expect(outcome).toMatchObject({
+      type: 'accepted',
+      warnings: [expect.stringContaining('task:later') as string],
+    });
+    const runId = outcome.type === 'accepted' ? outcome.runId : '';
+    // The worker at hand has seen the hint and left the run alone.
+    await waitFor(async () => (await engine.queue.counts(LANE)).completed === 1);
+    expect(await events(runId)).toEqual(['submitted']);
+    await shift(admin, [runId], 'dispatch_after', '0');
+    await startWorker(LANE, { registry: later, pollMs: 50 });
+    expect(await reach(runId, 'completed')).toMatchObject({ result: 'here', attempt: 1 });
+  });
+
+  it('only a live worker knows is accepted without a word', async () => {
+    const { engine, startWorker, reach } = await open();
+    await startWorker(LANE, { registry: later });
+    const outcome = await engine.dispatcher.submit(taskSpec('later'));
+    expect(outcome).toMatchObject({ type: 'accepted', warnings: [] });
+    await reach(outcome.type === 'accepted' ? outcome.runId : '', 'completed');
+  });
+
+  it('whose params its worker refuses ends at once, and says which field', async () => {
+    const strict = new HandlerRegistry().registerTask(
+      'later',
+      { description: 'd', params: z.strictObject({ n: z.int() }) },
+      () => 0,
+    );
+    const { engine, startWorker, reach } = await open();
+    await startWorker(LANE, { registry: strict });
+    const outcome = await engine.dispatcher.submit(taskSpec('later', { n: 'one' }));
+    const run = await reach(outcome.type === 'accepted' ? outcome.runId : '', 'dead_lettered');
+    expect(run).toMatchObject({ attempt: 1, error: { type: 'ValidationError', retryable: false } });
+    expect(run.error?.message).toContain('params.n');
+  });
+
+  it('that returns what cannot be stored ends at once', async () => {
+    const { submit, probe, startWorker, reach } = await open();
+    await startWorker(LANE);
+    const run = await reach(await submit(probe(LANE, () => ({ n: 1n }))), 'dead_lettered');
+    expect(run).toMatchObject({ attempt: 1, result: null, error: { type: 'ValidationError' } });
+  });
+
+  it('may fail with any value', async () => {
+    const { submit, probe, startWorker, reach } = await open();
+    await startWorker(LANE);
+    const nul = `a\0b${'x'.repeat(10_000)}`;
+    for (const thrown of [
+      undefined,
+      null,
+      'text',
+      7,
+      {},
+      new Error(nul),
+      new Proxy(
+        {},
+        {
+          get: () => {
+            throw new Error('no');
+          },
+        },
+      ),
+    ]) {
+      const runId = await submit(probe(LANE, () => Promise.reject(thrown as Error), { maxRetries: 0 }));
+      expect((await reach(runId, 'dead_lettered')).error?.message).not.toBe('');
+    }
+  });
+});
+
+describe('an answer that was lost', () => {
+  it('to a claim is found again: the run is executed, once', async () => {
+    const { submit, probe, startWorker, reach } = await open();
+    let calls = 0;
+    const runIds = await Promise.all(
+      Array.from({ length: 5 }, () => submit(probe(LANE, () => (calls += 1)))),
+    );
+    await startWorker(LANE, { pool: intercepted({ spine_claim: loseFirstAnswer() }) });
+    for (const runId of runIds)
+      expect(await reach(runId, 'completed')).toMatchObject({ epoch: 1, attempt: 1 });
+    expect(calls).toBe(5);
+  });
+
+  it('to both at once, as a busy worker asks, costs neither', async () => {
+    const { submit, probe, startWorker, reach, count, engine } = await open();
+    const [started, finish] = [deferred(), deferred()];
+    const first = await submit(
+      probe(LANE, async () => {
+        started.resolve();
+        await finish.promise;
+      }),
+    );
+    const [asked, answer] = [deferred(), deferred()];
+    const spine_exchange = loseFirstAnswer();
+    let claims = 0;
+    const spine_claim: Interception = async (send) => {
+      claims += 1;
+      if (claims === 2) {
+        asked.resolve();
+        await answer.promise;
+      }
+      return send();
+    };
+    await startWorker(LANE, { pool: intercepted({ spine_claim, spine_exchange }) });
+    await started.promise;
+    let calls = 0;
+    const next = () => submit(probe(LANE, () => (calls += 1)));
+    // While the claim of the second run is under way, the first ends and a third is hinted: both wait for one statement.
+    const second = await next();
+    await asked.promise;
+    const third = await next();
+    finish.resolve();
+    await waitFor(async () => (await engine.queue.counts(LANE)).active === 3);
+    await new Promise((resolve) => setImmediate(resolve));
+    answer.resolve();
+    for (const runId of [first, second, third]) {
+      expect(await reach(runId, 'completed')).toMatchObject({ epoch: 1, attempt: 1 });
+    }
+    await waitFor(async () => (await count('settled')) === 3);
+    expect([spine_exchange.lost, calls, await count('fenced')]).toEqual([1, 2, 0]);
+  });
+
+  it('to a settlement is no refusal', async () => {
+    const { submit, probe, startWorker, events, reach, count } = await open();
+    await startWorker(LANE, { pool: intercepted({ spine_settle: loseFirstAnswer() }) });
+    const runId = await submit(probe(LANE, () => 'done'));
+    await reach(runId, 'completed');
+    await waitFor(async () => (await count('settled', { outcome: 'completed' })) === 1);
+    expect(await count('fenced')).toBe(0);
+    expect(await events(runId)).toEqual(['submitted', 'started', 'completed']);
+  });
+});
+
+describe('a lost lease', () => {
+  // In one transaction: no heartbeat comes between.
+  const lose = async (runId: string) => {
+    const { client, end } = await openTransaction(bed.admin);
+    await shift(client, [runId], 'lease_expires_at', '-1 minute');
+    expect(await reapRuns(client)).toHaveLength(1);
+    await end('COMMIT');
+  };
+
+  it('makes a late outcome void: it is refused and counted', async () => {
+    const { submit, probe, startWorker, count, engine } = await open();
+    await startWorker(LANE, { heartbeatMs: 3_600_000 });
+    const [started, finish] = [deferred(), deferred()];
+    const runId = await submit(
+      probe(LANE, async () => {
+        started.resolve();
+        await finish.promise;
+        return 'late';
+      }),
+    );
+    await started.promise;
+    await lose(runId);
+    finish.resolve();
+    await waitFor(async () => (await count('fenced', { operation: 'settle' })) === 1);
+    expect(await engine.dispatcher.get(runId)).toMatchObject({
+      status: 'queued',
+      epoch: 2,
+      crashCount: 1,
+      result: null,
+    });
+  });
+
+  it('is told to the handler with the next heartbeat', async () => {
+    const { submit, probe, startWorker } = await open();
+    await startWorker(LANE, { heartbeatMs: 20 });
+    const started = deferred<HandlerContext>();
+    const runId = await submit(
+      probe(LANE, (ctx) => {
+        started.resolve(ctx);
+        return untilAborted(ctx);
+      }),
+    );
+    const { signal } = await started.promise;
+    await lose(runId);
+    await waitFor(() => signal.aborted);
+    expect(signal.reason).toMatchObject({ reason: 'lost' });
+  });
+
+  it('of a run that comes back to the same worker ends the old attempt before the new one has the run', async () => {
+    const { submit, probe, startWorker, engine, reach } = await open();
+    await startWorker(LANE, { heartbeatMs: 3_600_000 });
+    const contexts: HandlerContext[] = [];
+    const started = deferred();
+    const runId = await submit(
+      probe(LANE, (ctx) => {
+        contexts.push(ctx);
+        if (contexts.length === 2) return contexts[0]?.signal.aborted;
+        started.resolve();
+        return untilAborted(ctx);
+      }),
+    );
+    await started.promise;
+    await lose(runId);
+    await engine.queue.publish([{ lane: LANE, priority: 2, runIds: [runId], label: 'again', delayMs: 0 }]);
+    expect(await reach(runId, 'completed')).toMatchObject({ result: true, epoch: 3 });
+    expect(contexts[0]?.signal.reason).toMatchObject({ reason: 'lost' });
+  });
+
+  it('leaves the handler nothing to write: no event, no child, no transaction', async () => {
+    const { submit, probe, startWorker, engine, admin } = await open();
+    await startWorker(LANE, { heartbeatMs: 3_600_000 });
+    const [started, go, tried] = [deferred(), deferred(), deferred<unknown[]>()];
+    const runId = await submit(
+      probe(LANE, async (ctx) => {
+        started.resolve();
+        await go.promise;
+        const child = await ctx.submit(taskSpec('echo'));
+        const transaction = await Promise.allSettled([
+          ctx.transaction((trx) =>
+            trx
+              .insertInto('manifest')
+              .values({
+                domain: 'd',
+                partition_key: 'p',
+                stage: 's',
+                stage_rank: 1,
+                metrics: '{}',
+                run_id: ctx.run.runId,
+              })
+              .execute(),
+          ),
+        ]);
+        const event = await Promise.allSettled([ctx.event('note')]);
+        tried.resolve([child, ...transaction, ...event]);
+      }),
+    );
+    await started.promise;
+    await lose(runId);
+    go.resolve();
+    const lost = { status: 'rejected', reason: { name: 'AttemptAbortedError', reason: 'lost' } };
+    expect(await tried.promise).toMatchObject([{ type: 'fenced' }, lost, lost]);
+    expect((await engine.dispatcher.list({}, { limit: 10, offset: 0 })).total).toBe(1);
+    expect((await admin.query('SELECT * FROM manifest')).rows).toEqual([]);
+  });
+});
+
+describe('a worker that stops', () => {
+  it('while its poll is claiming executes nothing after its stop: what it got is handed back', async () => {
+    const { submit, probe, startWorker, admin, engine } = await open();
+    const [asked, answer] = [deferred(), deferred()];
+    const pool = intercepted({
+      spine_claim_overdue: async (send) => {
+        const claimed = await send();
+        asked.resolve();
+        await answer.promise;
+        return claimed;
+      },
+    });
+    let finished = 0;
+    const runId = await submit(probe(LANE, (ctx) => untilAborted(ctx).finally(() => (finished += 1))));
+    await shift(admin, [runId], 'dispatch_after', '0');
+    // Another lane's hints: only the poll brings this run.
+    const worker = await startWorker('other', {
+      lanes: [LANE],
+      queue: new MemoryHintQueue(),
+      pool,
+      pollMs: 10,
+    });
+    await asked.promise;
+    const stopped = worker.stop(0);
+    answer.resolve();
+    await stopped;
+    expect(finished).toBe(1);
+    expect(worker.running).toBe(0);
+    expect(await engine.dispatcher.get(runId)).toMatchObject({ status: 'queued', attempt: 0, crashCount: 0 });
+  });
+
+  it('while a claim is unanswered for long hands back what it turns out to hold', async () => {
+    const { submit, probe, startWorker, engine } = await open();
+    const [asked, answer] = [deferred(), deferred()];
+    const spine_claim: Interception = async (send) => {
+      const claimed = await send();
+      asked.resolve();
+      await answer.promise;
+      return claimed;
+    };
+    const reasons: unknown[] = [];
+    const runId = await submit(
+      probe(LANE, (ctx) => untilAborted(ctx).finally(() => reasons.push(ctx.signal.reason))),
+    );
+    const worker = await startWorker(LANE, { pool: intercepted({ spine_claim }) });
+    await asked.promise;
+    const stopped = worker.stop(0);
+    // Longer than a stop without grace may wait for it.
+    await Promise.race([stopped, sleep(4_000)]);
+    answer.resolve();
+    await stopped;
+    await waitFor(() => reasons.length === 1);
+    expect(reasons).toMatchObject([{ reason: 'shutdown' }]);
+    await waitFor(async () => (await engine.dispatcher.get(runId))?.status === 'queued');
+    expect(await engine.dispatcher.get(runId)).toMatchObject({ attempt: 0, crashCount: 0 });
+  });
+
+  it('lets what runs finish within its grace', async () => {
+    const { submit, probe, startWorker, reach } = await open();
+    const worker = await startWorker(LANE);
+    const [started, finish] = [deferred(), deferred()];
+    const runId = await submit(
+      probe(LANE, async (ctx) => {
+        started.resolve();
+        await finish.promise;
+        return ctx.signal.aborted;
+      }),
+    );
+    await started.promise;
+    const stopped = worker.stop(10_000);
+    finish.resolve();
+    await stopped;
+    expect(await reach(runId, 'completed')).toMatchObject({ result: false, epoch: 1 });
+  });
+
+  it('takes no new work, and gives the hints it holds back', async () => {
+    const { submit, probe, startWorker, engine, reach } = await open();
+    const worker = await startWorker(LANE, { slots: 1 });
+    const started = deferred();
+    const first = await submit(
+      probe(LANE, (ctx) => {
+        started.resolve();
+        return untilAborted(ctx);
+      }),
+    );
+    await started.promise;
+    const waiting = await Promise.all([1, 2, 3].map(() => submit(taskSpec('echo'))));
+    await worker.stop(0);
+    for (const runId of waiting)
+      expect(await engine.dispatcher.get(runId)).toMatchObject({ status: 'queued', epoch: 0 });
+    expect((await engine.dispatcher.get(first))?.status).toBe('queued');
+    await startWorker(LANE);
+    for (const runId of waiting) await reach(runId, 'completed');
+  });
+
+  it('needs handlers to start at all', async () => {
+    const { startWorker } = await open();
+    await expect(startWorker(LANE, { registry: new HandlerRegistry() })).rejects.toThrow(
+      'no handler is registered',
+    );
+  });
+});
