@@ -62,8 +62,8 @@ CREATE TABLE runs (
 
   CONSTRAINT runs_kind CHECK (kind IN ('task', 'operation', 'workflow', 'step')),
   CONSTRAINT runs_priority CHECK (priority BETWEEN 0 AND 4),
-  CONSTRAINT runs_budget CHECK (max_attempts BETWEEN 1 AND 1001 AND attempt BETWEEN 0 AND max_attempts
-    AND crash_count >= 0 AND epoch >= 0 AND dispatch_no >= 0 AND retry_delay_ms >= 0 AND timeout_ms > 0),
+  CONSTRAINT runs_budget CHECK (max_attempts BETWEEN 1 AND 1001 AND 0 <=
+    LEAST(attempt, max_attempts - attempt, crash_count, epoch, dispatch_no, retry_delay_ms, timeout_ms - 1)),
   -- What each state has and what it has not. One constraint, because each one is parsed anew by every statement.
   CONSTRAINT runs_state CHECK (CASE status
     WHEN 'queued' THEN dispatch_after IS NOT NULL

@@ -1,5 +1,7 @@
 /** What is true of hints on BullMQ beyond what every queue promises. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Worker as BullWorker } from 'bullmq';
+import { Redis } from 'ioredis';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { newId } from '@spine/core';
 import { BullHintQueue, MAX_RUNS_PER_HINT, redisBackend } from '@spine/execution';
@@ -109,6 +111,39 @@ describe('a Redis', () => {
   it('that may evict jobs is refused', async () => {
     await withServer(['--maxmemory-policy', 'allkeys-lru'], async (queue) => {
       await expect(queue.check()).rejects.toThrow('maxmemory-policy allkeys-lru; set it to noeviction');
+    });
+  });
+
+  it('gives the hints of dead consumers to living ones', async () => {
+    await withServer([], async (queue, server) => {
+      await queue.check();
+      const published = hint();
+      await queue.publish([published]);
+      const client = new Redis(server.url);
+      const connection = new Redis(server.url, { maxRetriesPerRequest: null });
+      // Takes a hint and is never heard of again.
+      const dead = new BullWorker(LANE, null, {
+        connection,
+        prefix: 'spine',
+        autorun: false,
+        lockDuration: 1,
+      });
+      await dead.getNextJob('token', { block: true });
+      expect(await queue.counts(LANE)).toMatchObject({ waiting: 0, active: 1 });
+      // One round marks what has no lock, the next gives it back; this key keeps them half a minute apart.
+      const second = new BullHintQueue(
+        redisBackend({ url: server.url, logger: silentLogger() }),
+        silentLogger(),
+      );
+      await queue.recoverStalled([LANE]);
+      await waitFor(() => client.del(`spine:${LANE}:stalled-check`));
+      await second.recoverStalled([LANE]);
+      const consumer = queue.consume(LANE);
+      expect((await nextHint(consumer)).runIds).toEqual(published.runIds);
+      await consumer.close();
+      await second.close();
+      await dead.close(true);
+      for (const each of [client, connection]) each.disconnect();
     });
   });
 

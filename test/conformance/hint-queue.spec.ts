@@ -184,21 +184,30 @@ describe.concurrent.each(BACKENDS)('%s', (_, open) => {
       expect(await consumer.next()).toBeNull();
     });
 
-    it('takes no hint away from the others', async () => {
-      const lane = newLane();
-      const gone = queue.consume(lane);
-      await gone.next();
-      const pending = gone.next();
-      await gone.close();
-      await pending;
-      const published = hint(lane);
-      await queue.publish([published]);
-      // A question that is asked later is answered: whatever the closed one still waited for is over.
-      const clock = consume(newLane());
-      await clock.next();
-      await clock.next();
-      expect((await nextHint(consume(lane))).runIds).toEqual(published.runIds);
-    });
+    it.each(['has nothing in hand', 'has a hint in hand'])(
+      'takes no hint away from the others when it %s',
+      async (state) => {
+        const lane = newLane();
+        const gone = queue.consume(lane);
+        let inHand: Delivery | null = null;
+        if (state === 'has a hint in hand') {
+          await queue.publish([hint(lane)]);
+          inHand = await nextHint(gone);
+        }
+        await gone.next();
+        const pending = gone.next();
+        await gone.close();
+        await pending;
+        const published = hint(lane);
+        await queue.publish([published]);
+        // A question that is asked later is answered: whatever the closed one still waited for is over.
+        const clock = consume(newLane());
+        await clock.next();
+        await clock.next();
+        expect((await nextHint(consume(lane))).runIds).toEqual(published.runIds);
+        await inHand?.finish(DONE);
+      },
+    );
 
     it('may be closed while hints run; they can still be finished', async () => {
       const lane = newLane();

@@ -39,9 +39,6 @@ beforeAll(async () => {
   const options = { ...engine, lanes: ['default'] };
   workers = [0, 1].map(() => new Worker({ ...options, slots: 100, pollMs: 500 }));
   services = [createRelay({ ...options, relayMs: 200 }), createReaper(options)];
-  await Promise.all(workers.map((worker) => worker.start()));
-  for (const service of services) service.start();
-  await engine.capacity.refresh();
 });
 
 afterAll(async () => {
@@ -52,6 +49,12 @@ afterAll(async () => {
   await database.drop();
 });
 
+async function start(): Promise<void> {
+  await Promise.all(workers.map((worker) => worker.start()));
+  for (const service of services) service.start();
+  await engine.capacity.refresh();
+}
+
 async function count(sql: string): Promise<number> {
   const { rows } = await engine.pool.query<{ n: number }>(`SELECT count(*)::int AS n FROM (${sql}) x`);
   return rows[0]?.n ?? -1;
@@ -61,6 +64,7 @@ describe('a queue that loses everything it has', () => {
   it('costs no run and settles none twice', { timeout: 120_000 }, async () => {
     const flusher = new Redis(redis.url);
     let flushes = 0;
+    let lost = 0;
     for (let sent = 0; sent < RUNS; sent += BATCH) {
       const specs = Array.from({ length: BATCH }, () => taskSpec('count'));
       const outcomes = await engine.dispatcher.submitAll(specs);
@@ -69,11 +73,19 @@ describe('a queue that loses everything it has', () => {
       if ((sent / BATCH) % 4 === 3) {
         await flusher.flushall();
         flushes += 1;
+        // Nobody worked before the first one: it has taken every hint there was.
+        if (flushes === 1) {
+          lost = await count(`SELECT 1 FROM runs WHERE status = 'queued'`);
+          await start();
+        }
       }
     }
     await flusher.flushall();
     flusher.disconnect();
     expect(flushes).toBe(5);
+    expect(lost).toBe(4 * BATCH);
+    // As if the time had passed after which a run without a hint gets another.
+    await engine.pool.query(`UPDATE runs SET dispatch_after = now() WHERE status = 'queued'`);
 
     await waitFor(async () => (await count(`SELECT 1 FROM runs WHERE status <> 'completed'`)) === 0, {
       timeoutMs: 90_000,

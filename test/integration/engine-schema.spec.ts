@@ -188,7 +188,10 @@ describe('a row', () => {
 
   it('that is lawful passes', async () => {
     for (const table of Object.keys(LAWFUL)) await insert(admin, table);
-    await insert(admin, 'runs', { ...over('cancelled') });
+    await insert(admin, 'runs', { status: 'pending' });
+    for (const status of TERMINAL_STATUSES) await insert(admin, 'runs', { ...over(status), error: '{}' });
+    await insert(admin, 'runs', { ...over('completed'), result: '1' });
+    await insert(admin, 'runs', over('cancelled'));
     await insert(admin, 'runs', { ...LEASE, status: 'running', epoch: 3, finished_epoch: 3 });
     await insert(admin, 'dead_letters', {
       resolution: 'replayed',

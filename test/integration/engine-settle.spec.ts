@@ -301,6 +301,17 @@ describe('what an attempt writes beside its settlement', () => {
     expect(await progress(over)).toEqual([]);
   });
 
+  it('waits for a settlement of its run that is under way, and is refused by it', async () => {
+    const run = await claimed(pool);
+    const { client, end } = await openTransaction(pool);
+    await settle(client, run);
+    const appending = appendAttemptEvents(pool, [event(run, 1)], 'worker:test');
+    await somebodyWaitsForALock(base.admin);
+    await end('COMMIT');
+    expect(await appending).toEqual(['fenced']);
+    expect(await eventTypes(pool, run.runId)).toEqual(['submitted', 'started', 'completed']);
+  });
+
   it('may ask inside a transaction whether it still holds the run, and holds it until the commit', async () => {
     const run = await claimed(pool);
     expect(await attemptIsCurrent(pool, run.runId, run.epoch)).toBe(true);

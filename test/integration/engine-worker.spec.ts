@@ -112,6 +112,44 @@ describe('hints that do not arrive', () => {
   });
 });
 
+describe('a hint', () => {
+  it('that names a run twice executes it once', async () => {
+    const { submit, probe, startWorker, reach, engine } = await open();
+    const calls: number[] = [];
+    const runId = await submit(probe('elsewhere', ({ run }) => calls.push(run.epoch)));
+    const twice = { lane: LANE, priority: 2, runIds: [runId, runId], label: 'twice', delayMs: 0 };
+    await engine.queue.publish([twice]);
+    await startWorker(LANE);
+    await reach(runId, 'completed');
+    await waitFor(async () => (await engine.queue.counts(LANE)).completed === 1);
+    expect(calls).toEqual([1]);
+  });
+});
+
+describe('a hint that does not fit', () => {
+  it('goes on to a worker with room for the rest', async () => {
+    const { submit, probe, startWorker, reach, engine } = await open();
+    const release = deferred();
+    let blocked = 0;
+    const first = Array.from({ length: 2 }, () =>
+      probe('elsewhere', async () => {
+        blocked += 1;
+        await release.promise;
+      }),
+    );
+    const rest = Array.from({ length: 8 }, () => probe('elsewhere', () => 'done'));
+    const ids = await Promise.all([...first, ...rest].map(submit));
+    await startWorker(LANE, { slots: 2 });
+    await engine.queue.publish([{ lane: LANE, priority: 2, runIds: ids, label: 'all', delayMs: 0 }]);
+    await waitFor(() => blocked === 2);
+    await startWorker(LANE, { slots: 2 });
+    for (const runId of ids.slice(2)) await reach(runId, 'completed');
+    for (const runId of ids.slice(0, 2)) expect((await engine.dispatcher.get(runId))?.status).toBe('running');
+    release.resolve();
+    for (const runId of ids.slice(0, 2)) await reach(runId, 'completed');
+  });
+});
+
 describe('work of a handler', () => {
   const later = new HandlerRegistry().registerTask(
     'later',
@@ -221,34 +259,33 @@ describe('an answer that was lost', () => {
         await finish.promise;
       }),
     );
-    const [asked, answer] = [deferred(), deferred()];
+    const answer = deferred();
     const spine_exchange = loseFirstAnswer();
     let claims = 0;
     const spine_claim: Interception = async (send) => {
       claims += 1;
-      if (claims === 2) {
-        asked.resolve();
-        await answer.promise;
-      }
+      if (claims > 1) await answer.promise;
       return send();
     };
     await startWorker(LANE, { pool: intercepted({ spine_claim, spine_exchange }) });
     await started.promise;
     let calls = 0;
     const next = () => submit(probe(LANE, () => (calls += 1)));
-    // While the claim of the second run is under way, the first ends and a third is hinted: both wait for one statement.
+    // While as many claims are under way as may be, the first run ends and another is hinted: both wait for one statement.
     const second = await next();
-    await asked.promise;
+    await waitFor(() => claims === 2);
     const third = await next();
+    await waitFor(() => claims === 3);
+    const fourth = await next();
     finish.resolve();
-    await waitFor(async () => (await engine.queue.counts(LANE)).active === 3);
+    await waitFor(async () => (await engine.queue.counts(LANE)).active === 4);
     await new Promise((resolve) => setImmediate(resolve));
     answer.resolve();
-    for (const runId of [first, second, third]) {
+    for (const runId of [first, second, third, fourth]) {
       expect(await reach(runId, 'completed')).toMatchObject({ epoch: 1, attempt: 1 });
     }
-    await waitFor(async () => (await count('settled')) === 3);
-    expect([spine_exchange.lost, calls, await count('fenced')]).toEqual([1, 2, 0]);
+    await waitFor(async () => (await count('settled')) === 4);
+    expect([spine_exchange.lost, calls, await count('fenced')]).toEqual([1, 3, 0]);
   });
 
   it('to a settlement is no refusal', async () => {
@@ -295,7 +332,7 @@ describe('a lost lease', () => {
   });
 
   it('is told to the handler with the next heartbeat', async () => {
-    const { submit, probe, startWorker } = await open();
+    const { submit, probe, startWorker, count } = await open();
     await startWorker(LANE, { heartbeatMs: 20 });
     const started = deferred<HandlerContext>();
     const runId = await submit(
@@ -308,6 +345,7 @@ describe('a lost lease', () => {
     await lose(runId);
     await waitFor(() => signal.aborted);
     expect(signal.reason).toMatchObject({ reason: 'lost' });
+    await waitFor(async () => (await count('fenced', { operation: 'settle' })) === 1);
   });
 
   it('of a run that comes back to the same worker ends the old attempt before the new one has the run', async () => {

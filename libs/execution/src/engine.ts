@@ -43,7 +43,7 @@ export interface Engine {
   close(): Promise<void>;
 }
 
-/** Submits, claims, settlements, events, heartbeats and the poll each use one connection at a time. */
+/** Submits, events, heartbeats and the poll each use one connection at a time, claims with settlements two. */
 const HOT_CONNECTIONS = 6;
 
 async function openQueue(options: EngineOptions): Promise<HintQueue> {

@@ -26,3 +26,4 @@ export * from './worker/abort.ts';
 export * from './worker/context.ts';
 export * from './worker/worker.ts';
 export * from './engine.ts';
+export * from './engine-health.ts';

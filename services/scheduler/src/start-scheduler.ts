@@ -5,8 +5,9 @@ import {
   createReaper,
   createRelay,
   HandlerRegistry,
+  startEngineHealth,
 } from '@spine/execution';
-import { createLogger, Metrics, startHealthServer } from '@spine/observability';
+import { createLogger, Metrics } from '@spine/observability';
 import type { RunningService } from '@spine/observability';
 
 /** Starts the maintenance services. Any number of schedulers may run: each round works on rows no other one holds. */
@@ -28,18 +29,7 @@ export async function startScheduler(settings: Settings<'scheduler'>): Promise<R
   const options = { ...engine, lanes: settings.worker.lanes };
   const services = [createRelay(options), createReaper(options), createHousekeeping(options)];
   for (const service of services) service.start();
-  const health =
-    settings.healthPort === undefined
-      ? null
-      : await startHealthServer({
-          host: settings.api.host,
-          port: settings.healthPort,
-          metrics,
-          ready: async () => {
-            await engine.pool.query('SELECT 1');
-            return true;
-          },
-        });
+  const health = await startEngineHealth(engine, settings.api.host, settings.healthPort);
   logger.info({ lanes: settings.worker.lanes }, 'scheduler started');
   return {
     ready: {},

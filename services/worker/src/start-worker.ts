@@ -1,7 +1,13 @@
 import type { Settings } from '@spine/config';
-import { createEngine, HandlerRegistry, registerBuiltinHandlers, Worker } from '@spine/execution';
+import {
+  createEngine,
+  HandlerRegistry,
+  registerBuiltinHandlers,
+  Worker,
+  startEngineHealth,
+} from '@spine/execution';
 import { registerFinraOtc } from '@spine/finra-otc';
-import { createLogger, Metrics, startHealthServer } from '@spine/observability';
+import { createLogger, Metrics } from '@spine/observability';
 import type { RunningService } from '@spine/observability';
 
 /** Everything this deployment's workers can execute. */
@@ -30,18 +36,7 @@ export async function startWorker(settings: Settings<'worker'>): Promise<Running
     leaseMs: settings.worker.leaseSeconds * 1000,
   });
   await worker.start();
-  const health =
-    settings.healthPort === undefined
-      ? null
-      : await startHealthServer({
-          host: settings.api.host,
-          port: settings.healthPort,
-          metrics,
-          ready: async () => {
-            await engine.pool.query('SELECT 1');
-            return true;
-          },
-        });
+  const health = await startEngineHealth(engine, settings.api.host, settings.healthPort);
   return {
     ready: { worker_id: worker.workerId },
     // Handing back and closing come after the grace.

@@ -15,7 +15,7 @@ interface Gate {
 }
 
 /** A group commit whose statements end when the test says so. */
-function gated(options: { maxItems?: number; retries?: number } = {}) {
+function gated(options: { maxItems?: number; retries?: number; inFlight?: number } = {}) {
   const gates: Gate[] = [];
   let announce: () => void = () => undefined;
   const group = new GroupCommit<number, string>({
@@ -82,6 +82,30 @@ describe('GroupCommit', () => {
     (await gate(1)).commit();
     await Promise.all([first, ...later]);
     expect(gates.map(({ items }) => items)).toEqual([[1], [2, 3]]);
+  });
+
+  it('has as many statements under way as allowed, and drains only when all have returned', async () => {
+    const { group, gate, gates } = gated({ inFlight: 2 });
+    const first = group.submit(1);
+    const one = await gate(0);
+    const second = group.submit(2);
+    const two = await gate(1);
+    const third = group.submit(3);
+    let drained = false;
+    const drain = group.drain().then(() => (drained = true));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(gates).toHaveLength(2);
+    two.commit();
+    expect(await second).toBe('stored 2');
+    const three = await gate(2);
+    expect(three.items).toEqual([3]);
+    three.commit();
+    expect(await third).toBe('stored 3');
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(drained).toBe(false);
+    one.commit();
+    expect(await first).toBe('stored 1');
+    await drain;
   });
 
   it('answers nobody before the statement has returned', async () => {

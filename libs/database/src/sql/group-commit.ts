@@ -22,6 +22,11 @@ export interface GroupCommitOptions<I, O> {
   readonly maxItems?: number;
   /** How often a broken connection or a deadlock is tried again. Default 5, with 50 ms doubling to 2 s between. */
   readonly retries?: number;
+  /**
+   * Statements under way at the most. Default 1. A second one keeps the database at work while this process handles
+   * the answer to the first; the items of two statements must not depend on each other.
+   */
+  readonly inFlight?: number;
   /** Told the size of every committed batch. */
   readonly onFlush?: (size: number, elapsedMs: number) => void;
 }
@@ -36,14 +41,17 @@ export class GroupCommit<I, O> {
   readonly #options: GroupCommitOptions<I, O>;
   readonly #maxItems: number;
   readonly #retries: number;
+  readonly #inFlight: number;
   #queue: Waiting<I, O>[] = [];
-  #running = false;
+  #running = 0;
+  #starting = false;
   #idle: (() => void)[] = [];
 
   constructor(options: GroupCommitOptions<I, O>) {
     this.#options = options;
     this.#maxItems = options.maxItems ?? 500;
     this.#retries = options.retries ?? 5;
+    this.#inFlight = options.inFlight ?? 1;
   }
 
   /** Items that wait for a statement. */
@@ -54,8 +62,8 @@ export class GroupCommit<I, O> {
   submit(item: I): Promise<O> {
     return new Promise<O>((resolve, reject) => {
       this.#queue.push({ item, resolve, reject });
-      if (!this.#running) {
-        this.#running = true;
+      if (this.#running < this.#inFlight && !this.#starting) {
+        this.#starting = true;
         // One turn later, so that everything submitted in this turn shares the first statement.
         queueMicrotask(() => void this.#run());
       }
@@ -68,17 +76,20 @@ export class GroupCommit<I, O> {
 
   /** Resolves once nothing waits and nothing is under way. */
   async drain(): Promise<void> {
-    if (!this.#running) return;
+    if (this.#running === 0 && !this.#starting) return;
     await new Promise<void>((resolve) => this.#idle.push(resolve));
   }
 
   async #run(): Promise<void> {
+    this.#starting = false;
+    this.#running += 1;
     while (this.#queue.length > 0) {
       const batch = this.#queue.length <= this.#maxItems ? this.#queue : this.#queue.slice(0, this.#maxItems);
       this.#queue = batch === this.#queue ? [] : this.#queue.slice(this.#maxItems);
       await this.#write(batch, false);
     }
-    this.#running = false;
+    this.#running -= 1;
+    if (this.#running > 0 || this.#starting) return;
     const idle = this.#idle;
     this.#idle = [];
     for (const resolve of idle) resolve();

@@ -31,30 +31,7 @@ export class AttemptContext implements HandlerContext {
   #progressAt = -Infinity;
 
   constructor(attempt: Attempt, services: ContextServices) {
-    const {
-      runId,
-      kind,
-      name,
-      lane,
-      attempt: number,
-      maxAttempts,
-      epoch,
-      correlationId,
-      parentRunId,
-      metadata,
-    } = attempt.run;
-    this.run = {
-      runId,
-      kind,
-      name,
-      lane,
-      attempt: number,
-      maxAttempts,
-      epoch,
-      correlationId,
-      parentRunId,
-      metadata,
-    };
+    this.run = attempt.run;
     this.#attempt = attempt;
     this.#services = services;
   }

@@ -34,6 +34,8 @@ export class RunExchange {
       onFlush: options.metrics.commit('exchange'),
       // A settlement that is given up is a run that executes again: worth waiting out a database restart.
       retries: 30,
+      // Two statements of one worker touch different runs: what it holds, and what no other statement has claimed.
+      inFlight: 2,
     });
   }
 
