@@ -219,7 +219,7 @@ describe('a handler', () => {
       maxRetries: 2,
     });
     const runId = await bed.submit(spec);
-    expect(await told.promise).toEqual({
+    expect(await told.promise).toMatchObject({
       runId,
       kind: 'task',
       name: 'probe',

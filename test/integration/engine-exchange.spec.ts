@@ -1,9 +1,18 @@
 /** Settling and claiming in one statement keeps every guard of the two. */
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { newId } from '@spine/core';
 import { cancelRun, exchangeRuns } from '@spine/database';
 import type { SettleItem } from '@spine/database';
-import { claim, HANDLERS, LEASE_MS, openEngineDatabase, storeMany } from './engine-support.ts';
+import {
+  claim,
+  HANDLERS,
+  inconsistentRuns,
+  LEASE_MS,
+  openEngineDatabase,
+  openTransaction,
+  somebodyWaitsForALock,
+  storeMany,
+} from './engine-support.ts';
 import type { EngineDatabase } from './engine-support.ts';
 
 let base: EngineDatabase;
@@ -14,6 +23,9 @@ beforeAll(async () => {
   base = await openEngineDatabase();
 });
 beforeEach(() => base.clear());
+afterEach(async () => {
+  expect(await inconsistentRuns(base.pool)).toEqual([]);
+});
 afterAll(() => base.close());
 
 const completed = (runId: string, epoch: number): SettleItem => ({
@@ -89,5 +101,40 @@ describe('an exchange', () => {
     await exchangeRuns(base.pool, items, waiting, options);
     const again = await exchangeRuns(base.pool, items, waiting, options);
     expect(again).toEqual({ settled: ['settled'], claimed: [] });
+  });
+
+  it('may be of one kind alone, or of nothing', async () => {
+    const [run] = await claim(base.pool, await storeMany(base.pool, 1), workerId);
+    if (run === undefined) throw new Error('not claimed');
+    const [waiting = ''] = await storeMany(base.pool, 1);
+    const settling = await exchangeRuns(base.pool, [completed(run.runId, run.epoch)], [], options);
+    expect(settling).toEqual({ settled: ['settled'], claimed: [] });
+    const claiming = await exchangeRuns(base.pool, [], [waiting], options);
+    expect(claiming).toMatchObject({ settled: [], claimed: [{ runId: waiting }] });
+    expect(await exchangeRuns(base.pool, [], [], options)).toEqual({ settled: [], claimed: [] });
+  });
+
+  it('of something that cannot be stored claims nothing either', async () => {
+    const [run] = await claim(base.pool, await storeMany(base.pool, 1), workerId);
+    if (run === undefined) throw new Error('not claimed');
+    const waiting = await storeMany(base.pool, 1);
+    const bad: SettleItem = {
+      ...completed(run.runId, run.epoch),
+      settlement: { type: 'completed', result: '"\\u0000"' },
+    };
+    await expect(exchangeRuns(base.pool, [bad], waiting, options)).rejects.toMatchObject({ code: '22P05' });
+    expect(await statuses()).toEqual({ running: 1, queued: 1 });
+  });
+
+  it('waits for another claimer of the same run, finds it gone, and settles all the same', async () => {
+    const [run] = await claim(base.pool, await storeMany(base.pool, 1), workerId);
+    if (run === undefined) throw new Error('not claimed');
+    const contested = await storeMany(base.pool, 1);
+    const { client, end } = await openTransaction(base.pool);
+    await claim(client, contested);
+    const exchanging = exchangeRuns(base.pool, [completed(run.runId, run.epoch)], contested, options);
+    await somebodyWaitsForALock(base.admin);
+    await end('COMMIT');
+    expect(await exchanging).toEqual({ settled: ['settled'], claimed: [] });
   });
 });

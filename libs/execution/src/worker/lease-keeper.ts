@@ -17,6 +17,13 @@ export interface LeaseKeeperOptions {
   readonly leaseMs: number;
 }
 
+const MAX_HEARTBEAT_MS = 10_000;
+
+/** A third of the lease; however long that is, a worker has to be heard of to count as live. */
+export function heartbeatPeriodMs(leaseMs: number): number {
+  return Math.min(leaseMs / 3, MAX_HEARTBEAT_MS);
+}
+
 export class LeaseKeeper {
   readonly #options: LeaseKeeperOptions;
   readonly #held = new Map<string, Attempt>();

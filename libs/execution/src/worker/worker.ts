@@ -19,7 +19,7 @@ import { Attempt } from './attempt.ts';
 import { Executor } from './executor.ts';
 import type { ExecutedAttempt } from './executor.ts';
 import { HintIntake } from './hint-intake.ts';
-import { LeaseKeeper } from './lease-keeper.ts';
+import { heartbeatPeriodMs, LeaseKeeper } from './lease-keeper.ts';
 import { RunExchange } from './run-exchange.ts';
 import { Slots } from './slots.ts';
 
@@ -43,8 +43,6 @@ export interface WorkerOptions {
   readonly version?: string;
 }
 
-/** A worker must be heard of within WORKER_LIVE_SECONDS, however long its leases are. */
-const MAX_HEARTBEAT_MS = 10_000;
 /** Runs one poll claims at the most. */
 const POLL_LIMIT = 500;
 /** After the grace, how long interrupted attempts have to be settled. */
@@ -236,7 +234,7 @@ export class Worker {
   }
 
   async #heartbeatLoop(): Promise<void> {
-    const { metrics, heartbeatMs = Math.min(this.#leaseMs / 3, MAX_HEARTBEAT_MS) } = this.#options;
+    const { metrics, heartbeatMs = heartbeatPeriodMs(this.#leaseMs) } = this.#options;
     while (!this.#stopped || this.#leases.size > 0) {
       await this.#pause(heartbeatMs);
       metrics.slots.set({ state: 'used' }, this.#slots.used);
