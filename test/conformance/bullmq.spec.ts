@@ -162,10 +162,9 @@ describe('a Redis', () => {
       await expect(queue.counts('late')).rejects.toThrow('Redis is not connected');
       await server.restart();
       await waitFor(async () => !(await refused(queue.check())));
-      expect(await during).toBeNull();
       const published = hint();
       await queue.publish([published, { ...published, lane: 'late' }]);
-      expect((await nextHint(consumer)).runIds).toEqual(published.runIds);
+      expect(((await during) ?? (await nextHint(consumer))).runIds).toEqual(published.runIds);
       expect((await nextHint(late)).runIds).toEqual(published.runIds);
       await Promise.all([consumer.close(), late.close()]);
     });

@@ -138,7 +138,7 @@ export interface PostgresBackendOptions {
 }
 
 /** Longest wait of a fetch in seconds; BullMQ's own bound of an hour would pass for a dead connection. */
-const MAX_BLOCK_SECONDS = 10;
+const MAX_BLOCK_SECONDS = 5;
 
 class PostgresHintWorker extends Worker<
   HintData,

@@ -75,6 +75,20 @@ describe('the row of a spec', () => {
 });
 
 describe('the spec hash', () => {
+  it('is the same whether a default is said or left out', () => {
+    expect(
+      hashOf({
+        lane: 'default',
+        priority: 'normal',
+        maxRetries: 3,
+        tags: [],
+        metadata: {},
+        deadLetter: true,
+      }),
+    ).toBe(hashOf());
+    expect(hashOf({ lane: 'other' })).not.toBe(hashOf());
+  });
+
   it('is the same for the same request: key order, an absent object and who asked do not matter', () => {
     expect(hashOf({ params: { b: { c: 2 }, a: 1 } })).toBe(hashOf());
     expect(

@@ -18,18 +18,28 @@ export interface NewRunOptions {
 }
 
 /**
- * What decides whether two submissions with one idempotency key ask for the same thing. Left out is what only says
- * who asked.
+ * What decides whether two submissions with one idempotency key ask for the same thing. Defaults are filled in, so that
+ * saying one and leaving it out are the same request; left out is what only says who asked.
  */
 function specHash(spec: WorkSpec): string {
   const { triggerSource: _who, correlationId: _joins, parentRunId: _under, runAfter, ...asked } = spec;
   return sha256Hex(
     canonicalJson({
+      ...DEFAULTS,
+      params: {},
+      metadata: {},
+      tags: [],
+      deadLetter: deadLetterOf(spec),
       ...asked,
-      params: asked.params ?? {},
+      triggerSource: null,
       runAfter: runAfter === undefined ? null : runAfter.toISOString(),
     }),
   );
+}
+
+/** A step's workflow decides about its failure; every other run that fails for good becomes a dead letter. */
+function deadLetterOf(spec: WorkSpec): boolean {
+  return spec.deadLetter ?? spec.kind !== 'step';
 }
 
 /** The row a spec asks for, with a fresh id. */
@@ -55,7 +65,7 @@ export function newRun(spec: WorkSpec, options: NewRunOptions = {}): NewRun {
     maxAttempts: (spec.maxRetries ?? DEFAULTS.maxRetries) + 1,
     retryDelayMs: Math.round((spec.retryDelaySeconds ?? DEFAULTS.retryDelaySeconds) * 1000),
     timeoutMs: Math.max(1, Math.round((spec.timeoutSeconds ?? DEFAULTS.timeoutSeconds) * 1000)),
-    deadLetter: spec.deadLetter ?? spec.kind !== 'step',
+    deadLetter: deadLetterOf(spec),
     runAfter: spec.runAfter ?? null,
   };
 }
