@@ -93,7 +93,8 @@ export const environmentSchema = z.object({
   }),
   SPINE_LEASE_SECONDS: withDefault(wholeNumber(5, 3600), '30', {
     allowed: 'a whole number from 5 to 3600',
-    meaning: 'Seconds until the runs of a worker that died are taken from it; extended three times as often.',
+    meaning:
+      'Seconds until the runs of a worker that died are taken from it; extended three times as often, at least every 10 s.',
   }),
   SPINE_HEALTH_PORT: withDefault(wholeNumber(0, 65535), '0', {
     allowed: 'a whole number from 0 to 65535; 0 is off',
