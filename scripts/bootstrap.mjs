@@ -1,5 +1,5 @@
 /**
- * What stands behind npm's start, test, verify and bench: installs what is missing, builds, and runs. Runs on a bare
+ * What stands behind npm's start, test, verify, bench and chaos: installs what is missing, builds, and runs. Runs on a bare
  * Node 20 before anything is installed, so it is plain JavaScript without dependencies.
  */
 import { Failure } from './lib/failure.mjs';
@@ -15,6 +15,7 @@ const USAGE = `usage: node scripts/bootstrap.mjs <command> [arguments]
   test     run all tests (arguments go to vitest)
   verify   format check, lint, project references, type check, build, all tests
   bench    run the benchmark
+  chaos    run the real processes under real faults and prove that nothing is lost
   build    install what is missing and build what start runs
 `;
 
@@ -75,12 +76,25 @@ async function bench(node, args) {
   return runShown(node, ['--conditions=@spine/source', inRoot('test', 'bench', 'main.ts'), ...args]);
 }
 
+async function chaos(node, args) {
+  await build(node);
+  const redis = await runShown(node, [inRoot('scripts', 'ensure-redis.mjs')]);
+  if (redis !== 0) return redis;
+  const { child, exitCode } = runSupervised(node, [
+    '--conditions=@spine/source',
+    inRoot('test', 'chaos', 'main.ts'),
+    ...args,
+  ]);
+  watchNpm(() => child.kill('SIGTERM'));
+  return exitCode;
+}
+
 async function buildOnly(node) {
   await build(node);
   return 0;
 }
 
-const COMMANDS = { start, test, verify, bench, build: buildOnly };
+const COMMANDS = { start, test, verify, bench, chaos, build: buildOnly };
 
 async function main([command, ...args]) {
   if (!Object.hasOwn(COMMANDS, command ?? '')) {

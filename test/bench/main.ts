@@ -1,102 +1,67 @@
 /**
- * The paired benchmark: raw BullMQ (a job per run) and Spine, interleaved in one session on one Redis, Spine on a
- * durable Postgres. Prints medians and ratios; a repetition whose rows do not add up voids everything.
+ * The benchmark: suites that share their servers, settings and report. What was measured counts only after the rows
+ * were counted; one that does not add up ends the run with an error.
  *
- *   npm run bench [-- --jobs 20000 --repetitions 3 --concurrency 200]
+ *   npm run bench [-- <suite> ...] [options]      `npm run bench -- --help` lists both
  */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
-import { createPool, runMigrations } from '@spine/database';
-import { startEmbeddedPostgres } from '@spine/database/embedded';
-import { startRedisServer } from '@spine/testing';
-import { measureHttpSubmit } from './http.ts';
-import type { BenchEnvironment, IdleLatency, Phases } from './model.ts';
-import { measureRaw, measureRawIdle } from './raw-bullmq.ts';
-import { measureSpine, measureSpineIdle } from './spine.ts';
-import { median } from './statistics.ts';
+import { loadNow, openLab } from './lab.ts';
+import type { Section } from './model.ts';
+import { parseOptions, UsageError, USAGE } from './options.ts';
+import type { Options } from './options.ts';
+import { renderReport, renderSection } from './report.ts';
+import type { Machine } from './report.ts';
+import { BY_DEFAULT, SUITES } from './suites/index.ts';
 
-const { values } = parseArgs({
-  options: {
-    jobs: { type: 'string', default: '20000' },
-    repetitions: { type: 'string', default: '3' },
-    concurrency: { type: 'string', default: '200' },
-    samples: { type: 'string', default: '300' },
-  },
-});
-const jobs = Number(values.jobs);
-const repetitions = Number(values.repetitions);
-const concurrency = Number(values.concurrency);
-const samples = Number(values.samples);
+const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
-const say = (line: string): boolean => process.stdout.write(`${line}\n`);
-const rate = (value: number): string => `${Math.round(value).toLocaleString('en-US')}/s`;
-
-const dataDir = await mkdtemp(join(tmpdir(), 'spine-bench-'));
-const postgres = await startEmbeddedPostgres({ dataDir: join(dataDir, 'postgres') });
-const redis = await startRedisServer();
-try {
-  await runMigrations({ connectionString: postgres.connectionString });
-  const admin = createPool({ connectionString: postgres.connectionString, role: null, max: 1 });
-  const { rows } = await admin.query<{ durable: string }>(
-    `SELECT current_setting('fsync') || '/' || current_setting('synchronous_commit') AS durable`,
-  );
-  say(
-    `jobs ${jobs}, concurrency ${concurrency}, repetitions ${repetitions}, fsync/synchronous_commit ${rows[0]?.durable}`,
-  );
-  const environment = (prefix: string): BenchEnvironment => ({
-    databaseUrl: postgres.connectionString,
-    redisUrl: redis.url,
-    prefix,
-    resetTables: async () => {
-      await admin.query('TRUNCATE runs, run_events, dead_letters');
-      await admin.query('VACUUM ANALYZE runs, run_events');
-      await admin.query('CHECKPOINT');
-    },
-    settle: () => sleep(3),
-  });
-
-  const raw: Phases[] = [];
-  const spine: Phases[] = [];
-  for (let round = 1; round <= repetitions; round += 1) {
-    const rawRound = await measureRaw(environment(`raw${round}`), jobs, concurrency);
-    const spineRound = await measureSpine(environment(`spine${round}`), jobs, concurrency);
-    raw.push(rawRound);
-    spine.push(spineRound);
-    for (const phase of ['submit', 'drain', 'endToEnd'] as const) {
-      say(
-        `round ${round} ${phase.padEnd(9)} raw ${rate(rawRound[phase]).padStart(10)}  spine ${rate(spineRound[phase]).padStart(10)}  ${(spineRound[phase] / rawRound[phase]).toFixed(2)}x`,
-      );
-    }
+async function describeMachine(): Promise<Machine> {
+  const load = loadNow();
+  const lab = await openLab();
+  try {
+    return await lab.machine(load);
+  } finally {
+    await lab.close();
   }
-  const rawIdle: IdleLatency = await measureRawIdle(environment('rawidle'), samples);
-  const spineIdle: IdleLatency = await measureSpineIdle(environment('spineidle'), samples);
+}
 
-  say('\nmedians');
-  for (const phase of ['submit', 'drain', 'endToEnd'] as const) {
-    const ratios = spine.map((one, index) => one[phase] / (raw[index]?.[phase] ?? Number.NaN));
-    const rawMedian = median(raw.map((one) => one[phase]));
-    const spineMedian = median(spine.map((one) => one[phase]));
-    say(
-      `${phase.padEnd(9)} raw ${rate(rawMedian).padStart(10)}  spine ${rate(spineMedian).padStart(10)}  paired ratio ${median(ratios).toFixed(2)}x`,
+async function run(options: Options): Promise<void> {
+  const startedAt = new Date().toISOString();
+  const machine = await describeMachine();
+  const sections: Section[] = [];
+  for (const name of options.suites) {
+    const suite = SUITES.find((each) => each.name === name);
+    if (suite === undefined) throw new UsageError(`there is no suite ${JSON.stringify(name)}`);
+    say(`\n${suite.name}: ${suite.about}`);
+    const section = await suite.run({ options, say });
+    sections.push(section);
+    say(`\n${renderSection(section)}`);
+  }
+  if (options.out === null) return;
+  const report = { machine, startedAt, sections };
+  await mkdir(options.out, { recursive: true });
+  await writeFile(join(options.out, 'report.json'), `${JSON.stringify(report, null, 2)}\n`);
+  await writeFile(join(options.out, 'report.md'), renderReport(report));
+  say(`\nwritten: ${join(options.out, 'report.md')} and report.json`);
+}
+
+const args = process.argv.slice(2);
+const suitesText = SUITES.map(({ name, about }) => `  ${name.padEnd(16)}  ${about}`).join('\n');
+if (args.includes('--help')) {
+  say(`${USAGE}\nsuites (without one: ${BY_DEFAULT.join(', ')}; all: every one)\n${suitesText}`);
+} else {
+  try {
+    await run(
+      parseOptions(
+        args,
+        SUITES.map(({ name }) => name),
+        BY_DEFAULT,
+      ),
     );
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    process.stderr.write(`${error.message}\n\n${USAGE}`);
+    process.exitCode = 2;
   }
-  for (const at of ['p50', 'p99'] as const) {
-    say(
-      `idle ${at}  raw ${rawIdle[at].toFixed(2)} ms  spine ${spineIdle[at].toFixed(2)} ms  ${(spineIdle[at] / rawIdle[at]).toFixed(2)}x`,
-    );
-  }
-  const http = await measureHttpSubmit(
-    environment('spine'),
-    async () => (await admin.query<{ n: number }>('SELECT count(*)::int AS n FROM runs')).rows[0]?.n ?? 0,
-    { connections: 64, seconds: 10 },
-  );
-  say(`http submit, 64 connections  ${rate(http.rate)}  p50 ${http.p50} ms  p99 ${http.p99} ms`);
-  await admin.end();
-} finally {
-  await redis.stop();
-  await postgres.stop();
-  await rm(dataDir, { recursive: true, force: true });
 }

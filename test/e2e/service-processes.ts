@@ -7,19 +7,31 @@ import { fileURLToPath } from 'node:url';
 export interface ServiceProcess {
   readonly process: ChildProcess;
   readonly pid: number;
+  /** What it said when it was ready. */
+  readonly ready: Readonly<Record<string, unknown>>;
   /** What it has logged so far. */
   output(): string;
+  /** Its exit code, or the signal that ended it. */
+  readonly ended: Promise<number | NodeJS.Signals>;
   kill(signal: NodeJS.Signals): Promise<void>;
 }
 
 /** Starts the built entry of a service and waits until it says that it is ready. */
-export async function startService(
+export function startService(
   name: 'worker' | 'scheduler',
   env: Readonly<Record<string, string>>,
 ): Promise<ServiceProcess> {
-  const main = fileURLToPath(new URL(`../../services/${name}/dist/main.js`, import.meta.url));
-  const child = fork(main, {
+  return startProgram(new URL(`../../services/${name}/dist/main.js`, import.meta.url), env);
+}
+
+/** Starts a program that runs a service, and waits until it says that it is ready. */
+export async function startProgram(
+  program: URL,
+  env: Readonly<Record<string, string>>,
+): Promise<ServiceProcess> {
+  const child = fork(fileURLToPath(program), {
     env: { PATH: process.env['PATH'] ?? '', SPINE_LOG_LEVEL: 'info', ...env },
+    execArgv: [],
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });
   let output = '';
@@ -28,19 +40,24 @@ export async function startService(
   };
   child.stdout?.on('data', collect);
   child.stderr?.on('data', collect);
-  const exited = once(child, 'exit');
-  const ready = once(child, 'message').then(() => 'ready' as const);
-  if ((await Promise.race([ready, exited])) !== 'ready' || child.pid === undefined) {
-    throw new Error(`the ${name} did not start:\n${output}`);
+  const ended = once(child, 'exit').then(
+    ([code, signal]: unknown[]) => (code ?? signal) as number | NodeJS.Signals,
+  );
+  const ready = once(child, 'message').then(([message]: unknown[]) => message as Record<string, unknown>);
+  const first = await Promise.race([ready, ended]);
+  if (typeof first !== 'object' || child.pid === undefined) {
+    throw new Error(`${program.pathname} did not start:\n${output}`);
   }
   return {
     process: child,
     pid: child.pid,
+    ready: first,
     output: () => output,
+    ended,
     kill: async (signal) => {
       if (child.exitCode !== null || child.signalCode !== null) return;
       child.kill(signal);
-      await exited;
+      await ended;
     },
   };
 }

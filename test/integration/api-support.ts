@@ -11,7 +11,7 @@ import {
   registerBuiltinHandlers,
   Worker,
 } from '@spine/execution';
-import type { Engine, HintQueue } from '@spine/execution';
+import type { Engine, HintQueue, PayloadOptions } from '@spine/execution';
 import { Metrics, silentLogger } from '@spine/observability';
 import type { Logger } from '@spine/observability';
 import { createTestDatabase, waitFor } from '@spine/testing';
@@ -26,6 +26,10 @@ export interface ApiOptions {
   /** Another way to the database. */
   readonly databaseUrl?: string;
   readonly logger?: Logger;
+  /** Of params and results that are not in their run's row. */
+  readonly payloads?: PayloadOptions;
+  /** Handlers beside the built-in ones. */
+  readonly register?: (registry: HandlerRegistry) => void;
 }
 
 export interface Api {
@@ -90,14 +94,17 @@ export async function startApi(options: ApiOptions = {}): Promise<Api> {
     { role: 'api' },
   );
   const queue = options.queue === undefined ? new MemoryHintQueue() : options.queue;
+  const registry = registerBuiltinHandlers(new HandlerRegistry());
+  options.register?.(registry);
   const engine = await createEngine({
     databaseUrl,
     redisUrl: options.redisUrl ?? null,
-    registry: registerBuiltinHandlers(new HandlerRegistry()),
+    registry,
     logger: options.logger ?? silentLogger(),
     metrics: new Metrics('api'),
     service: 'api-test',
     ...(queue === null ? {} : { queue }),
+    ...(options.payloads === undefined ? {} : { payloads: options.payloads }),
   });
   const app = await createApp({ settings, engine });
   const url = await app.listen();

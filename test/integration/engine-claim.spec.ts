@@ -222,6 +222,8 @@ describe('a heartbeat', () => {
       held: runs.map(({ runId, epoch }) => ({ runId, epoch })),
     });
 
+  const held = async (...args: Parameters<typeof beat>) => (await beat(...args)).held;
+
   const secondsLeft = async (runId: string): Promise<number> => {
     const { rows } = await pool.query<{ left: number }>({
       text: 'SELECT extract(epoch FROM lease_expires_at - now())::int AS left FROM runs WHERE id = $1',
@@ -233,7 +235,7 @@ describe('a heartbeat', () => {
   it('extends every lease in one go, and not the deadlines', async () => {
     const runs = [await claimed(pool), await claimed(pool)];
     const before = await rowOf(pool, runs[0]?.runId ?? '');
-    expect([...(await beat(runs))].sort()).toEqual(ids(runs));
+    expect([...(await held(runs))].sort()).toEqual(ids(runs));
     for (const { runId } of runs) expect(await secondsLeft(runId)).toBeGreaterThan(LEASE_MS / 1000);
     expect((await rowOf(pool, before.id)).deadline_at).toEqual(before.deadline_at);
   });
@@ -243,7 +245,7 @@ describe('a heartbeat', () => {
     await settle(pool, over);
     await settle(pool, taken, { type: 'handed_back', reason: 'test' });
     const [again] = await claim(pool, [taken.runId]);
-    expect([...(await beat([mine, over, taken]))]).toEqual([mine.runId]);
+    expect([...(await held([mine, over, taken]))]).toEqual([mine.runId]);
     expect(again?.epoch).toBe(3);
     expect(await secondsLeft(taken.runId)).toBeLessThanOrEqual(LEASE_MS / 1000);
   });
@@ -252,7 +254,7 @@ describe('a heartbeat', () => {
     const [locked, free] = [await claimed(pool), await claimed(pool)];
     const { client, end } = await openTransaction(pool);
     expect(await attemptIsCurrent(client, locked.runId, locked.epoch)).toBe(true);
-    expect([...(await beat([locked, free]))].sort()).toEqual(ids([locked, free]));
+    expect([...(await held([locked, free]))].sort()).toEqual(ids([locked, free]));
     expect(await secondsLeft(free.runId)).toBeGreaterThan(LEASE_MS / 1000);
     expect(await secondsLeft(locked.runId)).toBeLessThanOrEqual(LEASE_MS / 1000);
     await end('COMMIT');
@@ -275,7 +277,7 @@ describe('a heartbeat', () => {
     const seen = `SELECT running, status, now() - last_seen_at < interval '1 minute' AS fresh FROM workers`;
     expect((await pool.query(seen)).rows).toEqual([{ running: 1, status: 'active', fresh: true }]);
     await settle(pool, run);
-    expect([...(await beat([], workerId))]).toEqual([]);
+    expect([...(await held([], workerId))]).toEqual([]);
     expect((await pool.query(seen)).rows).toEqual([{ running: 0, status: 'active', fresh: true }]);
   });
 });

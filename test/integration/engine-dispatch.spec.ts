@@ -4,7 +4,7 @@ import { newId, OperationError } from '@spine/core';
 import { manifestOf, advanceManifest } from '@spine/database';
 import type { RunRecord } from '@spine/database';
 import { stepSpec, taskSpec } from '@spine/execution';
-import type { SubmitOutcome, WorkSpec } from '@spine/execution';
+import type { RunSummary, SubmitOutcome, WorkSpec } from '@spine/execution';
 import { waitFor } from '@spine/testing';
 import { inconsistentRuns } from './engine-support.ts';
 import { deferred, openBed } from './engine-run-support.ts';
@@ -23,7 +23,7 @@ afterAll(async () => {
 /** A lane no worker serves: runs wait there. */
 const IDLE = 'idle';
 
-const issuesOf = (outcome: SubmitOutcome): string[] =>
+const issuesOf = (outcome: SubmitOutcome<RunSummary>): string[] =>
   outcome.type === 'invalid' ? outcome.issues.map(({ field, code }) => `${field} ${code}`) : [outcome.type];
 
 describe('a submission', () => {
@@ -161,11 +161,12 @@ describe('a replay of a dead letter', () => {
 
 describe('a child run', () => {
   it('knows its parent, and all of a family share one correlation', async () => {
-    const idOf = (outcome: SubmitOutcome): string => (outcome.type === 'accepted' ? outcome.runId : '');
+    const idOf = (outcome: SubmitOutcome<RunSummary>): string =>
+      outcome.type === 'accepted' ? outcome.runId : '';
     const answers = {
-      child: deferred<SubmitOutcome>(),
-      other: deferred<SubmitOutcome>(),
-      grandchild: deferred<SubmitOutcome>(),
+      child: deferred<SubmitOutcome<RunSummary>>(),
+      other: deferred<SubmitOutcome<RunSummary>>(),
+      grandchild: deferred<SubmitOutcome<RunSummary>>(),
     };
     const child = bed.probe('default', async (ctx) =>
       answers.grandchild.resolve(await ctx.submit(stepSpec('none', {}, { lane: IDLE }))),
@@ -198,7 +199,7 @@ describe('a child run', () => {
   });
 
   it('inherits its parent’s correlation', async () => {
-    const submitted = deferred<SubmitOutcome>();
+    const submitted = deferred<SubmitOutcome<RunSummary>>();
     const spec = bed.probe('default', async (ctx) =>
       submitted.resolve(await ctx.submit(taskSpec('echo', {}, { lane: IDLE }))),
     );

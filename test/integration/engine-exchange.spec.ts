@@ -67,7 +67,7 @@ describe('an exchange', () => {
   it('drops a stale settlement and keeps its neighbours, claimed and settled', async () => {
     const [stale, good] = await claim(base.pool, await storeMany(base.pool, 2), workerId);
     if (stale === undefined || good === undefined) throw new Error('not claimed');
-    await cancelRun(base.pool, stale.runId, null, 'test');
+    await cancelRun(base.db, stale.runId, null, 'test');
     const waiting = await storeMany(base.pool, 1);
     const outcome = await exchangeRuns(
       base.pool,

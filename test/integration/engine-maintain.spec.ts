@@ -181,17 +181,19 @@ describe('the reaper', () => {
 });
 
 describe('the relay', () => {
-  it('takes due runs of every lane, the longest due first, and marks when it would look again', async () => {
-    const [older = '', old = '', later = ''] = await store(pool, [
+  it('takes due runs of every lane, the longest due of each first, and marks when it would look again', async () => {
+    const [older = '', old = '', later = '', other = ''] = await store(pool, [
       runOf({ lane: 'slow', priority: 'high' }),
-      runOf(),
+      runOf({ lane: 'slow' }),
+      runOf({ lane: 'slow' }),
       runOf(),
     ]);
     await shift(base.admin, [older], 'dispatch_after', '-2 minutes');
-    await shift(base.admin, [old], 'dispatch_after', '-1 minute');
+    await shift(base.admin, [old, other], 'dispatch_after', '-1 minute');
     await shift(base.admin, [later], 'dispatch_after', '1 minute');
-    expect(await takeDueForHint(pool, 1)).toEqual([
+    expect((await takeDueForHint(pool, 1)).sort((a, b) => (a.lane < b.lane ? 1 : -1))).toMatchObject([
       { runId: older, kind: 'task', name: 'echo', lane: 'slow', priority: 'high' },
+      { runId: other, lane: 'default' },
     ]);
     expect((await takeDueForHint(pool)).map(({ runId }) => runId)).toEqual([old]);
     expect(await takeDueForHint(pool)).toEqual([]);
@@ -270,7 +272,7 @@ describe('runs whose hint could not be sent', () => {
 });
 
 describe('a cancel', () => {
-  const cancel = (runId: string) => cancelRun(pool, runId, 'not needed', 'api');
+  const cancel = (runId: string) => cancelRun(base.db, runId, 'not needed', 'api');
 
   it.each<['pending' | 'queued' | 'running', () => Promise<string>]>([
     [
@@ -282,7 +284,7 @@ describe('a cancel', () => {
   ])('ends a %s run', async (from, make) => {
     const runId = await make();
     const before = await rowOf(pool, runId);
-    expect(await cancel(runId)).toEqual({ type: 'cancelled', from });
+    expect(await cancel(runId)).toEqual({ type: 'cancelled', from, descendants: 0 });
     const row = await rowOf(pool, runId);
     expect(row).toMatchObject({
       status: 'cancelled',

@@ -13,7 +13,7 @@ import {
   taskSpec,
   Worker,
 } from '@spine/execution';
-import type { Engine, HandlerContext, HintQueue, WorkerOptions, WorkSpec } from '@spine/execution';
+import type { Engine, EngineOptions, HandlerContext, HintQueue, WorkerOptions, WorkSpec } from '@spine/execution';
 import { Metrics, silentLogger } from '@spine/observability';
 import { createTestDatabase, testRedisUrl, waitFor } from '@spine/testing';
 
@@ -46,6 +46,10 @@ export interface BedOptions {
   readonly queue: 'memory' | 'redis' | 'postgres' | HintQueue;
   /** Default: relay and reaper run, quickly. */
   readonly maintained?: boolean;
+  /** Handlers beside the built-in ones and the probe. */
+  readonly register?: (registry: HandlerRegistry) => void;
+  /** Options of the engine itself. */
+  readonly engine?: Partial<EngineOptions>;
 }
 
 export function deferred<T = void>() {
@@ -64,7 +68,12 @@ function queueOptions(queue: BedOptions['queue']): { queue?: HintQueue } {
   return queue === 'memory' ? { queue: new MemoryHintQueue() } : {};
 }
 
-export async function openBed({ queue, maintained = true }: BedOptions): Promise<Bed> {
+export async function openBed({
+  queue,
+  maintained = true,
+  register,
+  engine: engineOptions,
+}: BedOptions): Promise<Bed> {
   const database = await createTestDatabase();
   const databaseUrl = database.connectionString;
   const admin = createPool({ connectionString: databaseUrl, role: null, max: 3 });
@@ -74,6 +83,7 @@ export async function openBed({ queue, maintained = true }: BedOptions): Promise
     { description: 'Behaves as its test says.', params: z.strictObject({ id: z.string() }) },
     ({ id }, ctx) => behaviours.get(id)?.(ctx),
   );
+  register?.(registry);
   const engine = await createEngine({
     databaseUrl,
     redisUrl: queue === 'redis' ? await testRedisUrl() : null,
@@ -82,6 +92,7 @@ export async function openBed({ queue, maintained = true }: BedOptions): Promise
     metrics: new Metrics('test'),
     service: 'engine-test',
     ...queueOptions(queue),
+    ...engineOptions,
   });
   const services = maintained
     ? [

@@ -147,10 +147,11 @@ describe.each(['memory', 'redis', 'postgres'] as const)('with hints in %s', (que
       expect(await bed.engine.dispatcher.cancel(runId, 'changed my mind')).toEqual({
         type: 'cancelled',
         from: 'running',
+        descendants: 0,
       });
       const reason = await aborted.promise;
       expect(reason).toBeInstanceOf(AttemptAbortedError);
-      expect(reason).toMatchObject({ reason: 'lost' });
+      expect(reason).toMatchObject({ reason: 'cancelled' });
       expect(await hintsEnded(lane)).toEqual({ completed: 1, failed: 0 });
       expect(await bed.reach(runId, 'cancelled')).toMatchObject({ result: null, epoch: 2 });
       expect(await bed.events(runId)).toEqual(['submitted', 'started', 'cancelled']);

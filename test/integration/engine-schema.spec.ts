@@ -1,7 +1,7 @@
 /** What the schema itself refuses, whatever a statement does wrong. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { newId, TERMINAL_STATUSES } from '@spine/core';
-import { closeDeadLetter, getDeadLetter } from '@spine/database';
+import { closeDeadLetters, getDeadLetter } from '@spine/database';
 import type { Pool } from '@spine/database';
 import { claimed, ERROR, openEngineDatabase, settle } from './engine-support.ts';
 import type { EngineDatabase } from './engine-support.ts';
@@ -38,6 +38,8 @@ const LAWFUL: Readonly<Record<string, () => Row>> = {
     dispatch_after: 'now',
   }),
   run_events: () => ({ run_id: newId(), epoch: 0, event_type: 'submitted', source: 'api' }),
+  run_payloads: () => ({ run_id: newId(), slot: 'params', content: '{}' }),
+  run_logs: () => ({ run_id: newId(), epoch: 1, attempt: 1, level: 30, message: '', timestamp: 'now' }),
   dead_letters: () => ({
     run_id: newId(),
     kind: 'task',
@@ -58,6 +60,10 @@ const LAWFUL: Readonly<Record<string, () => Row>> = {
     handlers: '{}',
     slots: 1,
   }),
+  gate_states: () => ({ gate_type: 'concurrency', key: newId(), gate_limit: 1 }),
+  concurrency_holds: () => ({ key: newId(), run_id: newId(), epoch: 1 }),
+  gate_waiters: () => ({ run_id: newId(), gate_type: 'rate', key: 'k', priority: 2 }),
+  breakers: () => ({ name: newId(), state: 'open', open_until: 'now', changed_by: 'worker' }),
   manifest: () => ({ domain: 'd', partition_key: newId(), stage: 's', stage_rank: 0, run_id: newId() }),
   rejects: () => ({
     domain: 'd',
@@ -106,7 +112,12 @@ const VIOLATIONS: readonly (readonly [table: string, constraint: string, ...rows
     'runs',
     'runs_state',
     // No such state.
-    { status: 'paused', dispatch_after: null },
+    { status: 'sleeping', dispatch_after: null },
+    // Paused is set aside: no lease, no hint, no end.
+    { status: 'paused' },
+    { status: 'paused', dispatch_after: null, lease_owner: newId() },
+    { status: 'paused', dispatch_after: null, completed_at: 'now' },
+    { status: 'paused', dispatch_after: null, result: '1' },
     // A lease exactly while running.
     { status: 'running', dispatch_after: null },
     { ...LEASE, status: 'running', lease_owner: null },
@@ -129,6 +140,8 @@ const VIOLATIONS: readonly (readonly [table: string, constraint: string, ...rows
     { ...LEASE, status: 'running', completed_at: 'now' },
     // A result only of what completed, an error of what failed.
     { result: '1' },
+    { result_ref: 'r' },
+    { ...over('completed'), result: '1', result_ref: 'r' },
     ...TERMINAL_STATUSES.filter((status) => status !== 'completed').map((status) => ({
       ...over(status),
       error: '{}',
@@ -142,6 +155,17 @@ const VIOLATIONS: readonly (readonly [table: string, constraint: string, ...rows
   ['runs', 'runs_finished_epoch', { finished_epoch: 1 }],
   ['runs', 'runs_key_has_hash', { idempotency_key: newId() }, { spec_hash: 'h' }],
   ['run_events', 'run_events_type', { event_type: '' }, { event_type: 'x'.repeat(65) }],
+  [
+    'run_payloads',
+    'run_payloads_slot',
+    { slot: '' },
+    { slot: 'result' },
+    { slot: 'result:' },
+    { slot: 'result:-1' },
+    { slot: '../params' },
+    { slot: 'params\n' },
+  ],
+  ['run_logs', 'run_logs_level', { level: 0 }, { level: 101 }],
   [
     'dead_letters',
     'dead_letters_resolution',
@@ -163,6 +187,36 @@ const VIOLATIONS: readonly (readonly [table: string, constraint: string, ...rows
   ],
   ['workers', 'workers_status', { status: 'gone' }],
   ['workers', 'workers_slots', { slots: 0 }, { running: -1 }],
+  [
+    'gate_states',
+    'gate_states_type',
+    { gate_type: 'breaker', gate_limit: null },
+    { gate_limit: null },
+    { gate_limit: 0 },
+    { rate: '{}' },
+    { gate_type: 'rate' },
+    { gate_type: 'rate', gate_limit: null, rate: '{}' },
+    { gate_type: 'rate', gate_limit: null, keep_until: 'now' },
+    { gate_type: 'singleton' },
+  ],
+  ['gate_waiters', 'gate_waiters_type', { gate_type: 'lock' }],
+  [
+    'breakers',
+    'breakers_state',
+    { state: 'ajar' },
+    // Open has an end, or an operator who ends it.
+    { open_until: null },
+    { forced: true },
+    { probe_owner: 'run' },
+    { state: 'closed' },
+    { state: 'closed', open_until: null, probe_owner: 'run' },
+    // Half open means that one tries.
+    { state: 'half_open', open_until: null },
+    { state: 'half_open', open_until: null, probe_owner: 'run' },
+    { state: 'half_open', open_until: null, probe_owner: 'run', probe_until: 'now', forced: true },
+    { state: 'half_open', probe_owner: 'run', probe_until: 'now' },
+  ],
+  ['breakers', 'breakers_failures', { failures: -1 }],
   ['manifest', 'manifest_counts', { stage_rank: -1 }, { row_count: -1 }],
   ['rejects', 'rejects_line', { line_number: 0 }],
   ['rejects', 'rejects_reason', { reason_code: 'bad' }, { reason_code: '' }],
@@ -277,6 +331,10 @@ describe('the role the services work as', () => {
     'DELETE FROM runs',
     'TRUNCATE runs',
     'DELETE FROM dead_letters',
+    'UPDATE run_logs SET message = message',
+    'DELETE FROM run_logs',
+    'TRUNCATE run_payloads',
+    `SELECT nextval('run_events_event_id_seq')`,
     'DELETE FROM rejects',
     'UPDATE rejects SET raw = raw',
     'DELETE FROM manifest',
@@ -294,13 +352,15 @@ describe('a dead letter', () => {
     await settle(base.pool, run, { type: 'dead_lettered', error: ERROR });
     const { rows } = await admin.query<{ id: string }>('SELECT id FROM dead_letters');
     const id = rows[0]?.id ?? '';
-    const close = (by: string) => closeDeadLetter(base.db, id, { type: 'resolved', by, note: `by ${by}` });
+    const close = async (by: string) =>
+      (await closeDeadLetters(base.db, [{ deadLetterId: id, replayRunId: null }], by, `by ${by}`))[0] ?? null;
     const closed = await Promise.all([close('ann'), close('bob'), close('eve')]);
     const won = closed.filter((letter) => letter !== null);
     expect(won).toHaveLength(1);
     expect(await close('late')).toBeNull();
     expect(await getDeadLetter(base.db, id)).toEqual(won[0]);
     expect(won[0]).toMatchObject({ runId: run.runId, resolution: 'resolved', replayRunId: null });
-    expect(await closeDeadLetter(base.db, newId(), { type: 'resolved', by: 'me', note: null })).toBeNull();
+    const unknown = [{ deadLetterId: newId(), replayRunId: null }];
+    expect(await closeDeadLetters(base.db, unknown, 'me', null)).toEqual([]);
   });
 });

@@ -168,7 +168,7 @@ describe('a settlement', () => {
       ClaimedRun,
     ];
     await takeOver(b);
-    await cancelRun(pool, d.runId, null, 'test');
+    await cancelRun(base.db, d.runId, null, 'test');
     const unknown = { runId: newId(), epoch: 1, settlement: COMPLETED };
     const outcomes = await settleRuns(
       pool,
@@ -226,7 +226,7 @@ describe('a settlement', () => {
     for (let index = 0; index < 40; index += 1) runs.push(await claimed(pool));
     const [settled, cancelled] = await Promise.all([
       Promise.all(runs.map((run) => settle(pool, run))),
-      Promise.all(runs.map(({ runId }) => cancelRun(pool, runId, 'r', 'test'))),
+      Promise.all(runs.map(({ runId }) => cancelRun(base.db, runId, 'r', 'test'))),
     ]);
     runs.forEach((_, index) => {
       expect([settled[index], cancelled[index]?.type]).toSatisfy(
@@ -355,6 +355,7 @@ describe('the guard of a settlement, weakened', () => {
       [over ? '"stale"' : null],
       [null],
       [over ? 'completed' : 'retry_scheduled'],
+      [null],
       [null],
       'test',
     ]);

@@ -288,6 +288,36 @@ describe('an answer that was lost', () => {
     expect([spine_exchange.lost, calls, await count('fenced')]).toEqual([1, 3, 0]);
   });
 
+  it('to two claims of one run, whose hint came twice, lets one of them have it', async () => {
+    const { submit, probe, startWorker, reach, engine } = await open();
+    let calls = 0;
+    const runId = await submit(probe(LANE, () => (calls += 1)));
+    await engine.queue.publish([{ lane: LANE, priority: 2, runIds: [runId], label: 'again', delayMs: 0 }]);
+    /** Of the first `count`, two and two wait for each other's answer; what `then` does with them follows. */
+    const together = (count: number, then: (answer: unknown) => unknown): Interception => {
+      const pairs = Array.from({ length: count / 2 }, () => deferred());
+      let answered = 0;
+      return async (send) => {
+        const answer = await send();
+        answered += 1;
+        if (answered > count) return answer;
+        const pair = pairs[Math.ceil(answered / 2) - 1];
+        if (answered % 2 === 0) pair?.resolve();
+        await pair?.promise;
+        return then(answer);
+      };
+    };
+    const spine_claim = together(2, () => {
+      throw new Error('Connection terminated unexpectedly');
+    });
+    await startWorker(LANE, {
+      pool: intercepted({ spine_claim, spine_held_by: together(4, (answer) => answer) }),
+    });
+    await reach(runId, 'completed');
+    await waitFor(async () => (await engine.queue.counts(LANE)).completed === 2);
+    expect(calls).toBe(1);
+  });
+
   it('to a settlement is no refusal', async () => {
     const { submit, probe, startWorker, events, reach, count } = await open();
     await startWorker(LANE, { pool: intercepted({ spine_settle: loseFirstAnswer() }) });
@@ -437,7 +467,7 @@ describe('a worker that stops', () => {
     expect(await engine.dispatcher.get(runId)).toMatchObject({ status: 'queued', attempt: 0, crashCount: 0 });
   });
 
-  it('while a claim is unanswered for long hands back what it turns out to hold', async () => {
+  it('while a claim is unanswered for long hands back what it turns out to hold, and does not begin it', async () => {
     const { submit, probe, startWorker, engine } = await open();
     const [asked, answer] = [deferred(), deferred()];
     const spine_claim: Interception = async (send) => {
@@ -446,10 +476,8 @@ describe('a worker that stops', () => {
       await answer.promise;
       return claimed;
     };
-    const reasons: unknown[] = [];
-    const runId = await submit(
-      probe(LANE, (ctx) => untilAborted(ctx).finally(() => reasons.push(ctx.signal.reason))),
-    );
+    let calls = 0;
+    const runId = await submit(probe(LANE, () => (calls += 1)));
     const worker = await startWorker(LANE, { pool: intercepted({ spine_claim }) });
     await asked.promise;
     const stopped = worker.stop(0);
@@ -457,10 +485,9 @@ describe('a worker that stops', () => {
     await Promise.race([stopped, sleep(4_000)]);
     answer.resolve();
     await stopped;
-    await waitFor(() => reasons.length === 1);
-    expect(reasons).toMatchObject([{ reason: 'shutdown' }]);
     await waitFor(async () => (await engine.dispatcher.get(runId))?.status === 'queued');
-    expect(await engine.dispatcher.get(runId)).toMatchObject({ attempt: 0, crashCount: 0 });
+    expect(await engine.dispatcher.get(runId)).toMatchObject({ attempt: 0, crashCount: 0, epoch: 2 });
+    expect(calls).toBe(0);
   });
 
   it('lets what runs finish within its grace', async () => {

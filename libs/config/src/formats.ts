@@ -12,6 +12,11 @@ export function wholeNumber(min: number, max: number) {
     .pipe(z.number().int().min(min).max(max));
 }
 
+/** The same, or 0 for off. */
+export function wholeNumberOrOff(min: number, max: number) {
+  return wholeNumber(0, max).refine((value) => value === 0 || value >= min);
+}
+
 const HOST_NAME =
   /^(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*$/;
 

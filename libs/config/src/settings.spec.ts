@@ -23,8 +23,18 @@ describe('defaults', () => {
       api: { host: '127.0.0.1', port: 3000, portIsExplicit: false, keys: [], open: true },
       database: { url: undefined, poolSize: 10 },
       redis: { url: undefined },
-      worker: { count: 2, concurrency: 200, lanes: ['default', 'backfill', 'slow'], leaseSeconds: 30 },
+      worker: {
+        count: 2,
+        concurrency: 200,
+        lanes: ['default', 'backfill', 'slow'],
+        leaseSeconds: 30,
+        maxRssMb: 0,
+        maxRuns: 0,
+      },
+      retention: { days: undefined },
       log: { level: 'info' },
+      runLog: { level: 'info' },
+      payloads: { inlineBytes: 131_072, maxBytes: 16_777_216, dir: undefined },
       dataDir: '/project/.spine',
       dataRoots: ['/project/data', '/project/libs/domains/finra-otc/fixtures'],
       shutdownGraceSeconds: 8,
@@ -56,8 +66,15 @@ describe('given values', () => {
         SPINE_WORKER_CONCURRENCY: '5000',
         SPINE_LANES: 'fast, slow_2,fast',
         SPINE_LOG_LEVEL: 'silent',
+        SPINE_RUN_LOG_LEVEL: 'warn',
+        SPINE_PAYLOAD_INLINE_KB: '1',
+        SPINE_PAYLOAD_MAX_MB: '256',
+        SPINE_PAYLOAD_DIR: 'payloads',
         SPINE_SHUTDOWN_GRACE_SECONDS: '30',
         SPINE_LEASE_SECONDS: '12',
+        SPINE_WORKER_MAX_RSS_MB: '512',
+        SPINE_WORKER_MAX_RUNS: '10000',
+        SPINE_RETENTION_DAYS: '90',
         SPINE_HEALTH_PORT: '9100',
       },
       { role: 'worker', cwd: '/project' },
@@ -74,8 +91,17 @@ describe('given values', () => {
       concurrency: 5000,
       lanes: ['fast', 'slow_2'],
       leaseSeconds: 12,
+      maxRssMb: 512,
+      maxRuns: 10_000,
     });
+    expect(settings.retention.days).toBe(90);
     expect(settings.log.level).toBe('silent');
+    expect(settings.runLog.level).toBe('warn');
+    expect(settings.payloads).toEqual({
+      inlineBytes: 1_024,
+      maxBytes: 268_435_456,
+      dir: '/project/payloads',
+    });
     expect(settings.shutdownGraceSeconds).toBe(30);
     expect(settings.healthPort).toBe(9100);
   });
@@ -97,8 +123,18 @@ describe('given values', () => {
     ['SPINE_LANES', ','],
     ['SPINE_LANES', `a${'b'.repeat(63)}`],
     ['SPINE_LOG_LEVEL', 'verbose'],
+    ['SPINE_RUN_LOG_LEVEL', 'all'],
+    ['SPINE_PAYLOAD_INLINE_KB', '1025'],
+    ['SPINE_PAYLOAD_INLINE_KB', '0'],
+    ['SPINE_PAYLOAD_MAX_MB', '257'],
+    ['SPINE_PAYLOAD_DIR', 'a\0b'],
     ['SPINE_SHUTDOWN_GRACE_SECONDS', 'long'],
     ['SPINE_LEASE_SECONDS', '4'],
+    ['SPINE_WORKER_MAX_RSS_MB', '127'],
+    ['SPINE_WORKER_MAX_RSS_MB', '1e3'],
+    ['SPINE_WORKER_MAX_RUNS', '-1'],
+    ['SPINE_RETENTION_DAYS', '0.5'],
+    ['SPINE_RETENTION_DAYS', '36501'],
     ['SPINE_HEALTH_PORT', '70000'],
     ['SPINE_DATA_ROOTS', ':'],
     ['SPINE_DATA_DIR', 'a\0b'],

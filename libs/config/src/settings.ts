@@ -48,8 +48,28 @@ export interface Settings<R extends Role = Role> {
     readonly lanes: readonly string[];
     /** How long a worker holds a run without a heartbeat. */
     readonly leaseSeconds: number;
+    /** Resident memory in MiB over which a worker is replaced by a fresh one; 0 is off. */
+    readonly maxRssMb: number;
+    /** Runs after which a worker is replaced by a fresh one; 0 is off. */
+    readonly maxRuns: number;
+  };
+  readonly retention: {
+    /** Finished runs older than this are deleted by the scheduler; undefined: never. */
+    readonly days: number | undefined;
   };
   readonly log: { readonly level: LogLevel };
+  readonly runLog: {
+    /** Of the lines stored with runs. */
+    readonly level: LogLevel;
+  };
+  readonly payloads: {
+    /** Bytes of JSON up to which params and results stay in the run's row. */
+    readonly inlineBytes: number;
+    /** Bytes of JSON that params or a result may have. */
+    readonly maxBytes: number;
+    /** Where larger ones are kept; undefined: in Postgres. */
+    readonly dir: string | undefined;
+  };
   readonly dataDir: string;
   readonly dataRoots: readonly string[];
   readonly shutdownGraceSeconds: number;
@@ -157,8 +177,17 @@ export function loadSettings(env: Environment, { role, cwd = process.cwd() }: Lo
       concurrency: values.SPINE_WORKER_CONCURRENCY,
       lanes: values.SPINE_LANES,
       leaseSeconds: values.SPINE_LEASE_SECONDS,
+      maxRssMb: values.SPINE_WORKER_MAX_RSS_MB,
+      maxRuns: values.SPINE_WORKER_MAX_RUNS,
     },
+    retention: { days: values.SPINE_RETENTION_DAYS === 0 ? undefined : values.SPINE_RETENTION_DAYS },
     log: { level: values.SPINE_LOG_LEVEL },
+    runLog: { level: values.SPINE_RUN_LOG_LEVEL },
+    payloads: {
+      inlineBytes: values.SPINE_PAYLOAD_INLINE_KB * 1024,
+      maxBytes: values.SPINE_PAYLOAD_MAX_MB * 1024 * 1024,
+      dir: values.SPINE_PAYLOAD_DIR === undefined ? undefined : resolve(cwd, values.SPINE_PAYLOAD_DIR),
+    },
     dataDir: resolve(cwd, values.SPINE_DATA_DIR),
     dataRoots: values.SPINE_DATA_ROOTS.map((root) => resolve(cwd, root)),
     shutdownGraceSeconds: values.SPINE_SHUTDOWN_GRACE_SECONDS,

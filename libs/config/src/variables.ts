@@ -1,6 +1,15 @@
 /** Every environment variable Spine reads, in one schema, with what its documentation says. */
 import { z } from 'zod';
-import { hostAddress, laneList, path, pathList, secretList, serverUrl, wholeNumber } from './formats.ts';
+import {
+  hostAddress,
+  laneList,
+  path,
+  pathList,
+  secretList,
+  serverUrl,
+  wholeNumber,
+  wholeNumberOrOff,
+} from './formats.ts';
 
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -79,6 +88,14 @@ export const environmentSchema = z.object({
     allowed: 'a whole number from 1 to 5000',
     meaning: 'Runs a worker process executes at the same time.',
   }),
+  SPINE_WORKER_MAX_RSS_MB: withDefault(wholeNumberOrOff(128, 1_000_000), '0', {
+    allowed: 'a whole number from 128 to 1000000; 0 is off',
+    meaning: 'Resident memory in MiB over which a worker hands back its runs and is replaced by a fresh one.',
+  }),
+  SPINE_WORKER_MAX_RUNS: withDefault(wholeNumber(0, 999_999_999), '0', {
+    allowed: 'a whole number from 0 to 999999999; 0 is off',
+    meaning: 'Runs after which a worker is replaced by a fresh one.',
+  }),
   SPINE_LANES: withDefault(laneList, 'default,backfill,slow', {
     allowed: 'lane names separated by commas, each a-z followed by up to 62 of a-z 0-9 _ -',
     meaning: 'Lanes a worker serves.',
@@ -86,6 +103,22 @@ export const environmentSchema = z.object({
   SPINE_LOG_LEVEL: withDefault(z.enum(LOG_LEVELS), 'info', {
     allowed: `one of ${LOG_LEVELS.join(', ')}`,
     meaning: 'Least severe log line written.',
+  }),
+  SPINE_RUN_LOG_LEVEL: withDefault(z.enum(LOG_LEVELS), 'info', {
+    allowed: `one of ${LOG_LEVELS.join(', ')}`,
+    meaning: 'Least severe line of a handler that is stored with its run; silent stores none.',
+  }),
+  SPINE_PAYLOAD_INLINE_KB: withDefault(wholeNumber(1, 1024), '128', {
+    allowed: 'a whole number from 1 to 1024',
+    meaning: 'KiB of JSON up to which params and results are kept in the run itself.',
+  }),
+  SPINE_PAYLOAD_MAX_MB: withDefault(wholeNumber(1, 256), '16', {
+    allowed: 'a whole number from 1 to 256',
+    meaning: 'MiB of JSON that params or a result may have.',
+  }),
+  SPINE_PAYLOAD_DIR: optional(path, 'plain', {
+    allowed: 'a folder that every API and worker shares, absolute or relative to the working directory',
+    meaning: 'Where params and results too large for the run are kept. Without it: in Postgres.',
   }),
   SPINE_SHUTDOWN_GRACE_SECONDS: withDefault(wholeNumber(0, 3600), '8', {
     allowed: 'a whole number from 0 to 3600',
@@ -95,6 +128,10 @@ export const environmentSchema = z.object({
     allowed: 'a whole number from 5 to 3600',
     meaning:
       'Seconds until the runs of a worker that died are taken from it; extended three times as often, at least every 10 s.',
+  }),
+  SPINE_RETENTION_DAYS: withDefault(wholeNumber(0, 36500), '0', {
+    allowed: 'a whole number from 0 to 36500; 0 is off',
+    meaning: 'Days after which the scheduler deletes finished runs with their events. 0 keeps everything.',
   }),
   SPINE_HEALTH_PORT: withDefault(wholeNumber(0, 65535), '0', {
     allowed: 'a whole number from 0 to 65535; 0 is off',

@@ -1,9 +1,20 @@
 import { createDb, createPool } from '@spine/database';
 import type { Db, Pool } from '@spine/database';
 import type { Logger, Metrics } from '@spine/observability';
+import { ControlFeed } from './control/control-feed.ts';
 import { CapacityCache } from './dispatch/capacity.ts';
 import { Dispatcher } from './dispatch/dispatcher.ts';
 import { HintPublisher } from './dispatch/hint-publisher.ts';
+import { EventSignal } from './events/event-signal.ts';
+import { EventStreams } from './events/event-streams.ts';
+import type { EventStreamsOptions } from './events/event-streams.ts';
+import type { Guards } from './gates/guards.ts';
+import { postgresLimits, redisLimits } from './gates/limits.ts';
+import { openPayloads } from './payload/open-payloads.ts';
+import type { PayloadOptions } from './payload/open-payloads.ts';
+import type { Payloads } from './payload/payloads.ts';
+import { PAYLOAD_CONNECTIONS } from './payload/postgres-store.ts';
+import { BreakerRegistry } from './policy/breaker-registry.ts';
 import { migratePostgresQueue, postgresBackend, redisBackend } from './queue/bullmq-backend.ts';
 import { BullHintQueue } from './queue/bullmq-queue.ts';
 import type { HintQueue } from './queue/port.ts';
@@ -22,20 +33,34 @@ export interface EngineOptions {
   readonly poolSize?: number;
   /** Key prefix in Redis. Default `spine`. */
   readonly queuePrefix?: string;
+  /** Of params and results too large for their run's row. Default: in Postgres, with the default limits. */
+  readonly payloads?: PayloadOptions;
+  /** Of clients that follow events. */
+  readonly events?: Pick<EventStreamsOptions, 'maxStreams' | 'heartbeatMs' | 'maxWaiting'>;
   /** Used instead of the queue the URLs ask for. */
   readonly queue?: HintQueue;
 }
 
 /** The pieces every service is made of. */
-export interface Engine {
+export interface Engine extends Guards {
   /** The hot path: submits, claims, settlements, heartbeats. Handlers cannot exhaust it. */
   readonly pool: Pool;
+  /** What may wait for a gate's lock. */
+  readonly gatePool: Pool;
   /** Everything else. */
   readonly db: Db;
   readonly queue: HintQueue;
   readonly capacity: CapacityCache;
   readonly publisher: HintPublisher;
   readonly dispatcher: Dispatcher;
+  /** Word of cancels and pauses to the workers of this process. */
+  readonly control: ControlFeed;
+  /** Params and results that are too large for their run's row. */
+  readonly payloads: Payloads;
+  /** Tells those who follow events that there are new ones. */
+  readonly eventSignal: EventSignal;
+  /** Events as they come, for clients of this process. */
+  readonly eventStreams: EventStreams;
   readonly registry: HandlerRegistry;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -45,6 +70,10 @@ export interface Engine {
 
 /** Submits, events, heartbeats and the poll each use one connection at a time, claims with settlements two. */
 const HOT_CONNECTIONS = 6;
+/** A decision about gates, a look at their lines, and limits that handlers ask for. */
+const GATE_CONNECTIONS = 4;
+/** A third of the usual lease: a heartbeat on a connection that the network has forgotten is tried again in time. */
+const HOT_ANSWER_TIMEOUT_MS = 10_000;
 
 async function openQueue(options: EngineOptions): Promise<HintQueue> {
   const { databaseUrl, redisUrl, logger, queuePrefix } = options;
@@ -65,29 +94,68 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     applicationName: `spine-${service}`,
     onError: (error: Error) => logger.warn({ err: error }, 'an idle database connection broke'),
   };
-  const pool = createPool({ ...shared, max: HOT_CONNECTIONS, genericPlans: true });
+  const pool = createPool({
+    ...shared,
+    max: HOT_CONNECTIONS,
+    genericPlans: true,
+    answerTimeoutMs: HOT_ANSWER_TIMEOUT_MS,
+  });
   const dbPool = createPool({ ...shared, max: options.poolSize ?? 10 });
   const db = createDb(dbPool);
+  // Connections of their own: handlers that hold all others in transactions may submit children with large params.
+  const payloadPool = createPool({ ...shared, max: PAYLOAD_CONNECTIONS });
+  const payloads = await openPayloads(payloadPool, options.payloads);
+  const gatePool = createPool({ ...shared, max: GATE_CONNECTIONS, genericPlans: true });
+  const limits =
+    options.redisUrl === null ? postgresLimits(gatePool) : redisLimits(gatePool, options.redisUrl, logger);
+  const breakers = new BreakerRegistry({ db: pool, logger, metrics, by: `${service} ${process.pid}` });
   const queue = await openQueue(options);
   await queue.check().catch((error: unknown) => logger.warn({ err: error }, 'the queue is not usable yet'));
   const capacity = new CapacityCache(pool);
+  const eventSignal = new EventSignal(pool);
+  const eventStreams = new EventStreams({
+    ...options.events,
+    connectionString: options.databaseUrl,
+    applicationName: `spine-${service}-events`,
+    logger,
+    metrics,
+  });
   const publisher = new HintPublisher({ queue, capacity, db: pool, logger, metrics });
-  const dispatcher = new Dispatcher({ pool, db, registry, publisher, capacity, metrics });
+  const dispatcher = new Dispatcher({ pool, db, registry, publisher, capacity, metrics, payloads, eventSignal });
+  const control = new ControlFeed({
+    connectionString: options.databaseUrl,
+    applicationName: `spine-${service}-control`,
+    logger,
+  });
   return {
     pool,
+    gatePool,
     db,
+    breakers,
+    limits,
+    control,
     queue,
     capacity,
     publisher,
     dispatcher,
+    payloads,
+    eventSignal,
+    eventStreams,
     registry,
     logger,
     metrics,
     close: async () => {
+      await control.close();
+      await eventStreams.close();
       await dispatcher.drain();
       await publisher.close();
       await queue.close();
+      await limits.close();
+      breakers.close();
+      await gatePool.end();
+      eventSignal.close();
       await pool.end();
+      await payloadPool.end();
       await db.destroy();
       // Kysely ends only a pool it has used.
       if (!dbPool.ending) await dbPool.end();

@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { REPLACE_EXIT_CODE } from './service-process.ts';
 
 const SERVICE_PROCESS = new URL('service-process.ts', import.meta.url).href;
 
@@ -74,6 +75,15 @@ describe('a service process', () => {
     await message;
     child.kill(signal);
     expect(await ended).toBe(0);
+    expect(said()).toBe('stopped properly\n');
+  });
+
+  it('that wants to be replaced stops properly, with a code that says so', async () => {
+    const { message, ended, said } = service(
+      `return { ready: {}, replaceMe: Promise.resolve('memory'), stop: async () => { console.log('stopped properly'); } };`,
+    );
+    await message;
+    expect(await ended).toBe(REPLACE_EXIT_CODE);
     expect(said()).toBe('stopped properly\n');
   });
 

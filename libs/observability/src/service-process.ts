@@ -4,6 +4,7 @@
  * 1. SIGTERM, SIGINT and a broken IPC channel (the launcher is gone, however it went) all stop the service once.
  * 2. A stop that takes longer than its bound, and a second signal, end the process at once.
  * 3. A service that cannot start says why on standard error and exits with 1.
+ * 4. A service that wants to be replaced stops like any other, and says so by its exit code.
  */
 import { toErrorInfo } from '@spine/core';
 
@@ -12,8 +13,16 @@ export interface RunningService {
   readonly ready: Readonly<Record<string, unknown>>;
   /** Most time a stop may take, in milliseconds, where it is only known after the start. */
   readonly stopWithinMs?: number;
+  /** Resolves when the service wants a fresh process in its place. Default: never. */
+  readonly replaceMe?: Promise<unknown>;
   stop(): Promise<void>;
 }
+
+/**
+ * Exit code of a service that stopped because it wants to be replaced: EX_TEMPFAIL of sysexits. Whatever supervises it
+ * starts it again.
+ */
+export const REPLACE_EXIT_CODE = 75;
 
 export interface ServiceProcessOptions {
   readonly name: string;
@@ -34,8 +43,8 @@ export async function runServiceProcess(options: ServiceProcessOptions): Promise
   process.on('unhandledRejection', (error) => fault(`${options.name}: unhandled rejection`, error));
   let requests = 0;
   let stopRequested: () => void = () => undefined;
-  const stopping = new Promise<void>((resolve) => {
-    stopRequested = resolve;
+  const stopping = new Promise<number>((resolve) => {
+    stopRequested = () => resolve(0);
   });
   const request = (): void => {
     requests += 1;
@@ -56,7 +65,8 @@ export async function runServiceProcess(options: ServiceProcessOptions): Promise
   }
   // Sending into a channel that the launcher's death has closed would throw.
   if (process.connected) process.send?.({ type: 'ready', ...service.ready });
-  await stopping;
+  const replaced = service.replaceMe?.then(() => REPLACE_EXIT_CODE) ?? stopping;
+  const exitCode = await Promise.race([stopping, replaced]);
   const stopWithinMs = service.stopWithinMs ?? options.stopWithinMs;
   setTimeout(() => {
     fault(`${options.name}: stop`, new Error(`not stopped within ${stopWithinMs} ms`));
@@ -64,7 +74,7 @@ export async function runServiceProcess(options: ServiceProcessOptions): Promise
   }, stopWithinMs).unref();
   try {
     await service.stop();
-    process.exit(0);
+    process.exit(exitCode);
   } catch (error) {
     fault(`${options.name}: stop`, error);
     process.exit(1);

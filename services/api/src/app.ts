@@ -16,6 +16,7 @@ import { ProblemFilter } from './http/problem.filter.ts';
 import { SchemaPipe } from './http/schema.pipe.ts';
 import { createServer } from './http/server.ts';
 import type { Route } from './http/server.ts';
+import { submitBodyBytes } from './http/to-problem.ts';
 import { NestLogger } from './nest-logger.ts';
 import { createDocument } from './openapi/document.ts';
 import { ENGINE, LOGGER, SETTINGS } from './tokens.ts';
@@ -58,7 +59,12 @@ function moduleOf({ settings, engine }: AppOptions) {
 export async function createApp(options: AppOptions): Promise<ApiApp> {
   const { settings, engine } = options;
   const { logger, metrics } = engine;
-  const { adapter, routes } = createServer({ admission: createAdmission(settings.api), logger, metrics });
+  const { adapter, routes } = createServer({
+    admission: createAdmission(settings.api),
+    logger,
+    metrics,
+    submitBodyBytes: submitBodyBytes(engine.payloads.limits.maxBytes),
+  });
   const app = await NestFactory.create<NestFastifyApplication>(moduleOf(options), adapter, {
     logger: new NestLogger(logger),
     bodyParser: false,

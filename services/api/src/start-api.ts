@@ -21,6 +21,7 @@ export async function startApi(settings: Settings<'api'>): Promise<RunningServic
     logger,
     metrics: new Metrics('api'),
     service: 'api',
+    payloads: settings.payloads,
     poolSize: settings.database.poolSize,
   });
   try {

@@ -1,9 +1,13 @@
 import type { Settings } from '@spine/config';
 import {
   createEngine,
+  createGateSweep,
   createHousekeeping,
+  createPayloadSweep,
+  createQueueMetrics,
   createReaper,
   createRelay,
+  createRetention,
   HandlerRegistry,
   startEngineHealth,
 } from '@spine/execution';
@@ -22,15 +26,25 @@ export async function startScheduler(settings: Settings<'scheduler'>): Promise<R
     logger,
     metrics,
     service: 'scheduler',
+    payloads: settings.payloads,
     poolSize: Math.min(settings.database.poolSize, 4),
   });
   // Fails the start, not the first round, when the database is not there.
   await engine.capacity.refresh();
   const options = { ...engine, lanes: settings.worker.lanes };
-  const services = [createRelay(options), createReaper(options), createHousekeeping(options)];
+  const { days } = settings.retention;
+  const services = [
+    createRelay(options),
+    createReaper(options),
+    createHousekeeping(options),
+    createGateSweep(options),
+    createPayloadSweep(engine),
+    createQueueMetrics(options),
+    ...(days === undefined ? [] : [createRetention({ ...engine, days })]),
+  ];
   for (const service of services) service.start();
   const health = await startEngineHealth(engine, settings.api.host, settings.healthPort);
-  logger.info({ lanes: settings.worker.lanes }, 'scheduler started');
+  logger.info({ lanes: settings.worker.lanes, retention_days: days ?? null }, 'scheduler started');
   return {
     ready: {},
     stop: async () => {

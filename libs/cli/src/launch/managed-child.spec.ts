@@ -94,6 +94,16 @@ describe('a child that ends by itself', () => {
     expect(isStillRunning(worker.record ?? { pid: 0, startTime: null })).toBe(true);
   });
 
+  it('because it wants to be replaced is started again, and is not called a failure', async () => {
+    const worker = child(`process.on('SIGTERM', () => process.exit(75)); ${READY} ${STAY}`);
+    await worker.start();
+    const first = worker.record;
+    process.kill(first?.pid ?? 0, 'SIGTERM');
+    await until(() => said.some((text) => text.includes('worker-1 is running again')));
+    expect(said[0]).toContain('worker-1 made room for a fresh one; starting it again in 1 s');
+    expect(worker.record?.pid).not.toBe(first?.pid);
+  });
+
   it('is not started again while stopping', async () => {
     const worker = child(`${READY} ${STAY}`);
     await worker.start();

@@ -11,6 +11,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { identifyProcess } from '@spine/database/embedded';
+import { REPLACE_EXIT_CODE } from '@spine/observability';
 import { nextBackoff } from './backoff.ts';
 import { deferred } from './deferred.ts';
 import type { ChildRecord } from './lock-record.ts';
@@ -67,6 +68,10 @@ interface Life {
 
 const READY_TIMEOUT_MS = 120_000;
 const LAST_LINES = 15;
+
+function wantsReplacement(life: Life): boolean {
+  return life.process.exitCode === REPLACE_EXIT_CODE;
+}
 
 export class ManagedChild {
   readonly spec: ChildSpec;
@@ -136,19 +141,23 @@ export class ManagedChild {
   async #keepAlive(first: Life): Promise<void> {
     let startedAt = first.startedAt;
     let how = await first.ended;
+    let replace = wantsReplacement(first);
     let wait: number | undefined;
     while (!this.#stopping) {
-      wait = nextBackoff(wait, performance.now() - startedAt);
+      wait = nextBackoff(wait, performance.now() - startedAt, replace);
+      const ending = replace ? 'made room for a fresh one' : `ended unexpectedly (${how})`;
       this.#hooks.say(
-        `${this.name} ended unexpectedly (${how}); starting it again in ${wait / 1000} s. Log: ${this.spec.logFile}`,
+        `${this.name} ${ending}; starting it again in ${wait / 1000} s. Log: ${this.spec.logFile}`,
       );
       await this.#pause(wait);
       if (this.#stopping) return;
       startedAt = performance.now();
+      replace = false;
       try {
         const life = this.#spawn();
         void life.ready.then(() => this.#hooks.say(`${this.name} is running again`));
         how = await life.ended;
+        replace = wantsReplacement(life);
       } catch (error) {
         // No file descriptor, a full disk: as temporary as any other reason.
         how = (error as Error).message;

@@ -20,7 +20,7 @@ describe('run states', () => {
 
   it('settles only what runs: a waiting run can be cancelled or claimed, not completed', () => {
     expect(canTransition('queued', 'completed')).toBe(false);
-    expect(canTransition('pending', 'dead_lettered')).toBe(false);
+    expect(canTransition('pending', 'failed')).toBe(false);
     expect(canTransition('queued', 'cancelled')).toBe(true);
   });
 

@@ -2,7 +2,7 @@
  * The states of a run, the legal transitions between them, and the predicates over both.
  *
  * 1. Terminal is absorbing: a retry or a replay is a new run that names the old one.
- * 2. Every transition that takes a run away from its worker (reap, hand-back, cancel) raises the epoch, so that
+ * 2. Every transition that takes a run away from its worker (reap, hand-back, pause, cancel) raises the epoch, so that
  *    whatever that worker still writes is refused.
  *
  * The database repeats both as a CHECK constraint and a trigger.
@@ -14,6 +14,8 @@ export const RunStatus = {
   Queued: 'queued',
   /** Held by one worker under a lease. */
   Running: 'running',
+  /** Set aside by an operator: neither hinted nor claimed until it is resumed. */
+  Paused: 'paused',
   Completed: 'completed',
   /** Out of attempts or not retryable, and the spec opted out of dead letters. */
   Failed: 'failed',
@@ -25,7 +27,7 @@ export const RunStatus = {
 export type RunStatus = (typeof RunStatus)[keyof typeof RunStatus];
 
 export type TerminalStatus = 'completed' | 'failed' | 'cancelled' | 'timed_out' | 'dead_lettered';
-export type WaitingStatus = 'pending' | 'queued';
+export type WaitingStatus = 'pending' | 'queued' | 'paused';
 
 export const RUN_STATUSES: readonly RunStatus[] = Object.values(RunStatus);
 export const TERMINAL_STATUSES: readonly TerminalStatus[] = [
@@ -38,9 +40,11 @@ export const TERMINAL_STATUSES: readonly TerminalStatus[] = [
 
 const TRANSITIONS: Readonly<Record<RunStatus, readonly RunStatus[]>> = {
   // A due pending run may be claimed without the detour over queued: being due is what queued means.
-  pending: ['queued', 'running', 'cancelled'],
-  queued: ['running', 'cancelled'],
-  running: ['queued', 'completed', 'failed', 'cancelled', 'timed_out', 'dead_lettered'],
+  // A waiting run times out when its time to live or its deadline is over; the latter may be a dead letter.
+  pending: ['queued', 'running', 'paused', 'cancelled', 'timed_out', 'dead_lettered'],
+  queued: ['running', 'paused', 'cancelled', 'timed_out', 'dead_lettered'],
+  running: ['queued', 'paused', 'completed', 'failed', 'cancelled', 'timed_out', 'dead_lettered'],
+  paused: ['pending', 'queued', 'cancelled', 'timed_out', 'dead_lettered'],
   completed: [],
   failed: [],
   cancelled: [],

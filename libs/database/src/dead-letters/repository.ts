@@ -1,8 +1,11 @@
-/** Dead letters: written by the settle and reap statements, read, replayed and resolved here. Never deleted. */
+/** Dead letters: written by the settle and reap statements and by `add.ts`, read and closed here, purged by `purge.ts`. */
 import { sql } from 'kysely';
 import type { RunKind } from '@spine/core';
 import type { StoredError } from '../runs/record.ts';
+import { plainArray } from '../sql/arrays.ts';
 import type { Db, DbTransaction } from '../sql/kysely.ts';
+import type { Database } from '../sql/schema.ts';
+import type { Selectable } from 'kysely';
 
 export interface DeadLetter {
   readonly deadLetterId: string;
@@ -24,40 +27,10 @@ export interface DeadLetter {
   readonly replayRunId: string | null;
 }
 
-export interface DeadLetterFilter {
-  readonly kind?: RunKind;
-  /** Handler name, without its kind. */
-  readonly name?: string;
-  readonly errorCategory?: string;
-  readonly since?: Date;
-  /** True: only resolved; false: only pending. */
-  readonly resolved?: boolean;
-}
+export type DeadLetterRow = Selectable<Database['dead_letters']>;
 
-export interface DeadLetterPage {
-  readonly deadLetters: readonly DeadLetter[];
-  readonly total: number;
-  readonly hasMore: boolean;
-}
-
-function filtered(db: Db, filter: DeadLetterFilter) {
-  let query = db.selectFrom('dead_letters');
-  if (filter.kind !== undefined) query = query.where('kind', '=', filter.kind);
-  if (filter.name !== undefined) query = query.where('name', '=', filter.name);
-  if (filter.errorCategory !== undefined) query = query.where('error_category', '=', filter.errorCategory);
-  if (filter.since !== undefined) query = query.where('created_at', '>=', filter.since);
-  if (filter.resolved === true) query = query.where('resolved_at', 'is not', null);
-  if (filter.resolved === false) query = query.where('resolved_at', 'is', null);
-  return query;
-}
-
-type Row = Awaited<ReturnType<typeof selectRows>>[number];
-
-function selectRows(db: Db | DbTransaction, id: string) {
-  return db.selectFrom('dead_letters').selectAll().where('id', '=', id).execute();
-}
-
-function toDeadLetter(row: Row): DeadLetter {
+/** The one place where a row becomes a dead letter. */
+export function toDeadLetter(row: DeadLetterRow): DeadLetter {
   return {
     deadLetterId: row.id,
     runId: row.run_id,
@@ -79,66 +52,53 @@ function toDeadLetter(row: Row): DeadLetter {
   };
 }
 
-/** Dead letters that match, newest first. */
-export async function listDeadLetters(
-  db: Db,
-  filter: DeadLetterFilter,
-  page: { readonly limit: number; readonly offset: number },
-): Promise<DeadLetterPage> {
-  const [rows, { count }] = await Promise.all([
-    filtered(db, filter)
-      .selectAll()
-      .orderBy('created_at', 'desc')
-      .orderBy('id', 'desc')
-      .limit(page.limit + 1)
-      .offset(page.offset)
-      .execute(),
-    filtered(db, filter)
-      .select(({ fn }) => fn.countAll<number>().as('count'))
-      .executeTakeFirstOrThrow(),
-  ]);
-  return {
-    deadLetters: rows.slice(0, page.limit).map(toDeadLetter),
-    total: Number(count),
-    hasMore: rows.length > page.limit,
-  };
-}
-
 export async function getDeadLetter(db: Db | DbTransaction, id: string): Promise<DeadLetter | null> {
-  const row = (await selectRows(db, id))[0];
+  const row = await db.selectFrom('dead_letters').selectAll().where('id', '=', id).executeTakeFirst();
   return row === undefined ? null : toDeadLetter(row);
 }
 
-export type Resolution =
-  | { readonly type: 'resolved'; readonly by: string; readonly note: string | null }
-  | {
-      readonly type: 'replayed';
-      readonly by: string;
-      readonly note: string | null;
-      readonly replayRunId: string;
-    };
+/** The dead letters of runs; a run has one at the most. */
+export async function getDeadLettersOfRuns(
+  db: Db | DbTransaction,
+  runIds: readonly string[],
+): Promise<DeadLetter[]> {
+  const { rows } = await sql<DeadLetterRow>`
+    SELECT * FROM dead_letters WHERE run_id = ANY(${plainArray(runIds)}::uuid[])`.execute(db);
+  return rows.map(toDeadLetter);
+}
+
+/** What closes a dead letter. Who and why are the same for all that one call closes. */
+export interface Closing {
+  readonly deadLetterId: string;
+  /** The run that does its work again; null: it is closed without one. */
+  readonly replayRunId: string | null;
+}
 
 /**
- * Closes a pending dead letter. Answers null when there is no such dead letter or it is closed already: of two
- * concurrent replays one wins, and the other's transaction must not commit its run.
+ * Closes pending dead letters and answers with those that were pending. Of two calls for one letter, one gets it, and
+ * the other's transaction must not commit what it meant to do with it.
+ *
+ * Locked in the order of their ids, so that two calls for many letters cannot lock each other out.
  */
-export async function closeDeadLetter(
+export async function closeDeadLetters(
   db: Db | DbTransaction,
-  id: string,
-  resolution: Resolution,
-): Promise<DeadLetter | null> {
-  const row = await db
-    .updateTable('dead_letters')
-    .set({
-      resolved_at: sql<Date>`now()`,
-      resolution: resolution.type,
-      resolved_by: resolution.by,
-      note: resolution.note,
-      replay_run_id: resolution.type === 'replayed' ? resolution.replayRunId : null,
-    })
-    .where('id', '=', id)
-    .where('resolved_at', 'is', null)
-    .returningAll()
-    .executeTakeFirst();
-  return row === undefined ? null : toDeadLetter(row);
+  closings: readonly Closing[],
+  by: string,
+  note: string | null,
+): Promise<DeadLetter[]> {
+  if (closings.length === 0) return [];
+  const { rows } = await sql<DeadLetterRow>`
+    WITH i AS (
+      SELECT * FROM unnest(${plainArray(closings.map((each) => each.deadLetterId))}::uuid[],
+        ${plainArray(closings.map((each) => each.replayRunId))}::uuid[]) AS t(id, replay_run_id)
+    ), l AS MATERIALIZED (
+      SELECT d.id FROM dead_letters d WHERE d.id IN (SELECT id FROM i) AND d.resolved_at IS NULL
+      ORDER BY d.id FOR UPDATE
+    )
+    UPDATE dead_letters d SET resolved_at = now(), resolved_by = ${by}, note = ${note},
+      resolution = CASE WHEN i.replay_run_id IS NULL THEN 'resolved' ELSE 'replayed' END,
+      replay_run_id = i.replay_run_id
+    FROM i WHERE d.id = i.id AND d.id IN (SELECT id FROM l)
+    RETURNING d.*`.execute(db);
+  return rows.map(toDeadLetter);
 }

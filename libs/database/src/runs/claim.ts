@@ -4,10 +4,13 @@
  * 1. Two workers that claim the same run: one wins, because Read Committed re-evaluates the WHERE after a lock wait.
  * 2. Every claim raises the epoch; what an earlier holder still writes is refused from here on.
  * 3. Only runs whose handler this worker knows are claimed; others stay queued for a worker that does.
+ * 4. A run with gates is never claimed here: what has to be free for it is decided under locks of its own.
+ * 5. A lane that is paused gives out nothing, whatever its hints say. 6. What has expired does not start.
  */
 import { plainArray, textArray } from '../sql/arrays.ts';
 import type { Queryable } from '../sql/pool.ts';
 import type { RunKind } from '@spine/core';
+import type { StoredError } from './record.ts';
 
 /** What a worker needs of a run to execute it. */
 export interface ClaimedRun {
@@ -26,6 +29,15 @@ export interface ClaimedRun {
   readonly correlationId: string | null;
   readonly parentRunId: string | null;
   readonly metadata: Readonly<Record<string, unknown>>;
+  /** What ended the attempt before; null for the first. */
+  readonly lastError: StoredError | null;
+  /** JSON of a retry policy; null for the handler's or the default. */
+  readonly retryPolicy: unknown;
+  /** JSON of the gates it passed; null for none. */
+  readonly gates: unknown;
+  /** Milliseconds from the claim until the whole run is over; null without such a deadline. */
+  readonly runTimeLeftMs: number | null;
+  readonly paramsRef: string | null;
 }
 
 export interface ClaimOptions {
@@ -52,18 +64,34 @@ export interface ClaimedRow {
   correlation_id: string | null;
   parent_run_id: string | null;
   metadata: Record<string, unknown>;
+  last_error: StoredError | null;
+  retry_policy: unknown;
+  gates: unknown;
+  run_time_left_ms: number | null;
+  params_ref: string | null;
 }
 
-const RETURNED = `r.id, r.kind, r.name, r.lane, r.params, r.epoch, r.attempt, r.max_attempts, r.crash_count,
-    r.retry_delay_ms, r.timeout_ms, r.dead_letter, r.correlation_id, r.parent_run_id, r.metadata`;
+export const CLAIMED_COLUMNS = `r.id, r.kind, r.name, r.lane, r.params, r.epoch, r.attempt, r.max_attempts, r.crash_count,
+    r.retry_delay_ms, r.timeout_ms, r.dead_letter, r.correlation_id, r.parent_run_id, r.metadata,
+    r.error AS last_error, r.retry_policy, r.gates,
+    CASE WHEN r.run_deadline_at IS NOT NULL
+      THEN GREATEST(0, EXTRACT(EPOCH FROM r.run_deadline_at - now()) * 1000)::bigint END AS run_time_left_ms,
+    r.params_ref`;
 
-const CLAIM_SET = `status = 'running', epoch = r.epoch + 1, attempt = r.attempt + 1, lease_owner = $2::uuid,
+export const CLAIM_SET = `status = 'running', epoch = r.epoch + 1, attempt = r.attempt + 1, lease_owner = $2::uuid,
     lease_expires_at = now() + $3::bigint * interval '1 millisecond',
-    deadline_at = now() + r.timeout_ms * interval '1 millisecond',
+    deadline_at = LEAST(now() + r.timeout_ms * interval '1 millisecond', r.run_deadline_at),
     started_at = COALESCE(r.started_at, now()), dispatch_after = NULL`;
 
-const STARTED_EVENT = `INSERT INTO run_events (run_id, epoch, event_type, source)
+export const STARTED_EVENT = `INSERT INTO run_events (run_id, epoch, event_type, source)
   SELECT id, epoch, 'started', 'worker:' || $2::text FROM c`;
+
+/** Lanes whose runs stay where they are; planned once a statement, not once a row. */
+export const PAUSED_LANES = 'ARRAY(SELECT lane FROM lanes WHERE paused_at IS NOT NULL)';
+
+/** True while a waiting run of alias `r` may still start. */
+export const NOT_EXPIRED = `(r.expires_at IS NULL OR r.started_at IS NOT NULL OR r.expires_at > now())
+    AND (r.run_deadline_at IS NULL OR r.run_deadline_at > now())`;
 
 /**
  * `status || ''` keeps the planner on the primary key. With a plain comparison and statistics that say that few runs
@@ -72,8 +100,9 @@ const STARTED_EVENT = `INSERT INTO run_events (run_id, epoch, event_type, source
 export const CLAIM_CTES = `c AS (
   UPDATE runs r SET ${CLAIM_SET}
   WHERE r.id = ANY($1::uuid[]) AND r.status || '' IN ('queued', 'pending') AND r.available_at <= now()
-    AND r.attempt < r.max_attempts AND r.kind || ':' || r.name = ANY($4::text[])
-  RETURNING ${RETURNED}
+    AND r.attempt < r.max_attempts AND r.kind || ':' || r.name = ANY($4::text[]) AND r.gates IS NULL
+    AND r.lane <> ALL (${PAUSED_LANES}) AND ${NOT_EXPIRED}
+  RETURNING ${CLAIMED_COLUMNS}
 ), s AS (
   ${STARTED_EVENT}
 )`;
@@ -82,18 +111,23 @@ export const CLAIM_SQL = `WITH ${CLAIM_CTES}
 SELECT * FROM c`;
 
 /**
- * Runs overdue for dispatch, for when hints do not arrive. Walks `runs_dispatch` in order and stops at the limit. An
+ * Runs overdue for dispatch, for when hints do not arrive. Walks `runs_dispatch` lane by lane and stops at the limit. An
  * array instead of a join, which would read the whole table when many are due.
  */
 export const CLAIM_OVERDUE_SQL = `WITH x AS (
-  SELECT id FROM runs
-  WHERE status IN ('pending', 'queued') AND dispatch_after <= now() AND available_at <= now()
-    AND attempt < max_attempts AND lane = ANY($5::text[]) AND kind || ':' || name = ANY($4::text[])
-  ORDER BY dispatch_after LIMIT $1 FOR UPDATE SKIP LOCKED
+  SELECT d.id FROM unnest($5::text[]) AS l(lane) CROSS JOIN LATERAL (
+    SELECT r.id FROM runs r
+    WHERE r.status IN ('pending', 'queued') AND r.lane = l.lane AND r.dispatch_after <= now()
+      AND r.available_at <= now() AND r.attempt < r.max_attempts AND r.kind || ':' || r.name = ANY($4::text[])
+      AND r.gates IS NULL AND ${NOT_EXPIRED}
+    ORDER BY r.dispatch_after LIMIT $1 FOR UPDATE SKIP LOCKED
+  ) d
+  WHERE l.lane <> ALL (${PAUSED_LANES})
+  LIMIT $1
 ), c AS (
   UPDATE runs r SET ${CLAIM_SET}
   WHERE r.id = ANY (ARRAY(SELECT id FROM x)) AND r.status || '' IN ('pending', 'queued')
-  RETURNING ${RETURNED}
+  RETURNING ${CLAIMED_COLUMNS}
 ), e AS (
   ${STARTED_EVENT}
 )
@@ -116,6 +150,11 @@ export function toClaimedRun(row: ClaimedRow): ClaimedRun {
     correlationId: row.correlation_id,
     parentRunId: row.parent_run_id,
     metadata: row.metadata,
+    lastError: row.last_error,
+    retryPolicy: row.retry_policy,
+    gates: row.gates,
+    runTimeLeftMs: row.run_time_left_ms,
+    paramsRef: row.params_ref,
   };
 }
 
@@ -164,7 +203,7 @@ export async function runsHeldBy(
 ): Promise<ClaimedRun[]> {
   const { rows } = await db.query<ClaimedRow>({
     name: 'spine_held_by',
-    text: `SELECT ${RETURNED} FROM runs r
+    text: `SELECT ${CLAIMED_COLUMNS} FROM runs r
 WHERE r.id = ANY($1::uuid[]) AND r.status || '' = 'running' AND r.lease_owner = $2::uuid`,
     values: [plainArray(runIds), workerId],
   });

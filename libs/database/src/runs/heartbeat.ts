@@ -31,12 +31,22 @@ const HEARTBEAT_SQL = `WITH h AS (
   FROM l WHERE r.id = l.id AND r.status || '' = 'running'
 ), w AS (
   UPDATE workers SET last_seen_at = now(), running = cardinality($1::uuid[]), status = $5 WHERE id = $4::uuid
+  RETURNING drain_requested_at
 )
-SELECT r.id FROM runs r JOIN h ON r.id = h.id AND r.epoch = h.epoch WHERE r.status || '' = 'running'`;
+SELECT r.id FROM runs r JOIN h ON r.id = h.id AND r.epoch = h.epoch WHERE r.status || '' = 'running'
+UNION ALL
+SELECT NULL FROM w WHERE drain_requested_at IS NOT NULL`;
 
-/** Extends the leases and answers with the ids that are still held. */
-export async function heartbeat(db: Queryable, input: HeartbeatInput): Promise<ReadonlySet<string>> {
-  const { rows } = await db.query<{ id: string }>({
+export interface HeartbeatAnswer {
+  /** Ids of the runs that are still held. */
+  readonly held: ReadonlySet<string>;
+  /** Somebody asked this worker to stop. */
+  readonly drain: boolean;
+}
+
+/** Extends the leases and the worker's own row. */
+export async function heartbeat(db: Queryable, input: HeartbeatInput): Promise<HeartbeatAnswer> {
+  const { rows } = await db.query<{ id: string | null }>({
     name: 'spine_heartbeat',
     text: HEARTBEAT_SQL,
     values: [
@@ -47,5 +57,6 @@ export async function heartbeat(db: Queryable, input: HeartbeatInput): Promise<R
       input.status,
     ],
   });
-  return new Set(rows.map((row) => row.id));
+  const held = new Set(rows.flatMap(({ id }) => id ?? []));
+  return { held, drain: held.size < rows.length };
 }

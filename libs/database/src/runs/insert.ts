@@ -40,6 +40,17 @@ export interface NewRun {
   readonly deadLetter: boolean;
   /** Not before this instant; null for now. */
   readonly runAfter: Date | null;
+  /** Not started by then, it never is; null for no limit. */
+  readonly expiresAt: Date | null;
+  /** Over this long after it became available, whatever its attempts allow; null for no limit. */
+  readonly deadlineMs: number | null;
+  readonly singletonKey: string | null;
+  /** JSON text of a retry policy, or null. */
+  readonly retryPolicy: string | null;
+  /** JSON text of what has to be free before it starts, or null. */
+  readonly gates: string | null;
+  /** Where the params are when `params` is `{}` in their place, or null. */
+  readonly paramsRef: string | null;
 }
 
 export type InsertOutcome =
@@ -72,6 +83,8 @@ const HINT_HORIZON = `interval '${HINT_HORIZON_MS} milliseconds'`;
 interface Variant {
   readonly conflicts: boolean;
   readonly fenced: boolean;
+  /** Whether some run uses an option of {@link RARE}. */
+  readonly extended: boolean;
 }
 
 const INPUT = [
@@ -97,21 +110,40 @@ const INPUT = [
   ['run_after', 'timestamptz'],
 ] as const;
 
-function insertSql({ conflicts, fenced }: Variant): string {
+/** Few runs have these: an array of nulls each would be paid by all the others. */
+const RARE = [
+  ['expires_at', 'timestamptz'],
+  ['deadline_ms', 'bigint'],
+  ['singleton_key', 'text'],
+  ['retry_policy', 'text'],
+  ['gates', 'text'],
+  ['params_ref', 'text'],
+] as const;
+
+function insertSql({ conflicts, fenced, extended }: Variant): string {
+  const input = extended ? [...INPUT, ...RARE] : INPUT;
   return `WITH i AS (
-  SELECT * FROM unnest(${INPUT.map(([, type], index) => `$${index + 1}::${type}[]`).join(', ')})
-    AS t(${INPUT.map(([name]) => name).join(', ')})
+  SELECT * FROM unnest(${input.map(([, type], index) => `$${index + 2}::${type}[]`).join(', ')})
+    AS t(${input.map(([name]) => name).join(', ')})
 ), r AS (
   INSERT INTO runs (id, kind, name, lane, priority, status, params, metadata, tags, idempotency_key, spec_hash,
     correlation_id, parent_run_id, retry_of_run_id, trigger_source, max_attempts, retry_delay_ms, timeout_ms,
-    dead_letter, available_at, dispatch_after)
+    dead_letter, available_at, dispatch_after${
+      extended ? ', expires_at, run_deadline_at, singleton_key, retry_policy, gates, params_ref' : ''
+    })
   SELECT i.id, i.kind, i.name, i.lane, i.priority, CASE WHEN i.run_after > now() THEN 'pending' ELSE 'queued' END,
     i.params::jsonb, i.metadata::jsonb, i.tags::text[], i.idempotency_key, i.spec_hash,
     i.correlation_id, i.parent_run_id, i.retry_of_run_id, i.trigger_source, i.max_attempts, i.retry_delay_ms,
     i.timeout_ms, i.dead_letter, COALESCE(i.run_after, now()),
     GREATEST(i.run_after, now()) + CASE
-      WHEN $${INPUT.length + 1}::boolean AND COALESCE(i.run_after <= now() + ${HINT_HORIZON}, true) THEN ${HINT_GRACE}
-      ELSE interval '0' END
+      WHEN $1::boolean AND COALESCE(i.run_after <= now() + ${HINT_HORIZON}, true) THEN ${HINT_GRACE}
+      ELSE interval '0' END${
+        extended
+          ? `,
+    i.expires_at, GREATEST(i.run_after, now()) + i.deadline_ms * interval '1 millisecond', i.singleton_key,
+    i.retry_policy::jsonb, i.gates::jsonb, i.params_ref`
+          : ''
+      }
   FROM i${
     fenced
       ? `
@@ -130,14 +162,37 @@ SELECT id, status, created_at FROM r`;
 const STATEMENTS = new Map<string, string>();
 
 function statementFor(variant: Variant): { name: string; text: string } {
-  const name = `spine_insert_runs${variant.conflicts ? '_c' : ''}${variant.fenced ? '_f' : ''}`;
+  const name = `spine_insert_runs${variant.conflicts ? '_c' : ''}${variant.fenced ? '_f' : ''}${variant.extended ? '_x' : ''}`;
   const text = STATEMENTS.get(name) ?? insertSql(variant);
   STATEMENTS.set(name, text);
   return { name, text };
 }
 
-function parameters(runs: readonly NewRun[], hinted: boolean): unknown[] {
+function isExtended(run: NewRun): boolean {
+  return (
+    run.expiresAt !== null ||
+    run.deadlineMs !== null ||
+    run.singletonKey !== null ||
+    run.retryPolicy !== null ||
+    run.gates !== null ||
+    run.paramsRef !== null
+  );
+}
+
+function rareParameters(runs: readonly NewRun[]): unknown[] {
   return [
+    plainArray(runs.map((run) => run.expiresAt?.toISOString() ?? null)),
+    plainArray(runs.map((run) => run.deadlineMs)),
+    textArray(runs.map((run) => run.singletonKey)),
+    textArray(runs.map((run) => run.retryPolicy)),
+    textArray(runs.map((run) => run.gates)),
+    textArray(runs.map((run) => run.paramsRef)),
+  ];
+}
+
+function parameters(runs: readonly NewRun[], hinted: boolean, extended: boolean): unknown[] {
+  return [
+    hinted,
     plainArray(runs.map((run) => run.runId)),
     plainArray(runs.map((run) => run.kind)),
     textArray(runs.map((run) => run.name)),
@@ -158,7 +213,7 @@ function parameters(runs: readonly NewRun[], hinted: boolean): unknown[] {
     plainArray(runs.map((run) => run.timeoutMs)),
     plainArray(runs.map((run) => run.deadLetter)),
     plainArray(runs.map((run) => run.runAfter?.toISOString() ?? null)),
-    hinted,
+    ...(extended ? rareParameters(runs) : []),
   ];
 }
 
@@ -179,16 +234,21 @@ export async function insertRuns(
   info: InsertInfo,
 ): Promise<readonly InsertOutcome[]> {
   if (runs.length === 0) return [];
+  const extended = runs.some(isExtended);
   const statement = statementFor({
+    extended,
     // ON CONFLICT costs a tenth of the insert: only where a conflict is possible.
     conflicts: info.ambiguous || runs.some((run) => run.idempotencyKey !== null),
     fenced: runs.some((run) => run.parentEpoch !== null),
   });
-  const { rows } = await db.query<InsertedRow>({ ...statement, values: parameters(runs, info.hinted) });
+  const { rows } = await db.query<InsertedRow>({
+    ...statement,
+    values: parameters(runs, info.hinted, extended),
+  });
   const inserted = new Map(rows.map((row) => [row.id, row]));
   const missing = runs.filter((run) => !inserted.has(run.runId));
   const existing = missing.length === 0 ? EMPTY : await findExisting(db, missing);
-  return runs.map((run): InsertOutcome => {
+  const outcomes = runs.map((run): InsertOutcome => {
     const row = inserted.get(run.runId);
     if (row !== undefined) {
       return { type: 'inserted', runId: row.id, status: row.status, createdAt: row.created_at };
@@ -198,6 +258,12 @@ export async function insertRuns(
       (run.idempotencyKey === null ? undefined : existing.byKey.get(run.idempotencyKey));
     return found === undefined ? { type: 'fenced' } : { type: 'existing', run: found };
   });
+  // Without a fence it was a key, whose run was deleted between the two statements: nothing stands in the way any more.
+  const freed = runs.filter((run, index) => run.parentEpoch === null && outcomes[index]?.type === 'fenced');
+  if (freed.length === 0) return outcomes;
+  const again = await insertRuns(db, freed, info);
+  const second = new Map(freed.map((run, index) => [run.runId, again[index]]));
+  return outcomes.map((outcome, index) => second.get(runs[index]?.runId ?? '') ?? outcome);
 }
 
 interface Existing {

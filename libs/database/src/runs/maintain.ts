@@ -9,6 +9,7 @@
 import type { Priority, RunKind, RunStatus } from '@spine/core';
 import { priorityOf } from '@spine/core';
 import type { Queryable } from '../sql/pool.ts';
+import { PAUSED_LANES } from './claim.ts';
 import { HINT_GRACE } from './insert.ts';
 
 /** A run is poison after this many lost leases, whatever its attempts allow. */
@@ -21,14 +22,17 @@ const OVERDUE = `LEAST(r.lease_expires_at, r.deadline_at) < now() - ${REAP_GRACE
 
 export const REAP_SQL = `WITH x AS (
   SELECT r.id, r.lease_owner, r.attempt, r.max_attempts, r.crash_count, r.timeout_ms,
-    r.lease_expires_at < now() - ${REAP_GRACE} AS crashed
+    COALESCE(r.run_deadline_at <= now(), false) AS over, r.lease_expires_at < now() - ${REAP_GRACE} AS crashed
   FROM runs r WHERE r.status = 'running' AND ${OVERDUE}
   ORDER BY LEAST(r.lease_expires_at, r.deadline_at) LIMIT $1 FOR UPDATE SKIP LOCKED
 ), v AS (
-  SELECT id, crashed, attempt >= max_attempts OR crash_count + crashed::int >= ${CRASH_LIMIT} AS spent,
+  SELECT id, crashed, over OR attempt >= max_attempts OR crash_count + crashed::int >= ${CRASH_LIMIT} AS spent,
     CASE WHEN crashed THEN jsonb_build_object(
         'message', format('the lease of worker %s ran out (%s of ${CRASH_LIMIT})', lease_owner, crash_count + 1),
         'type', 'LeaseExpiredError', 'category', 'INTERNAL', 'retryable', true)
+      WHEN over THEN jsonb_build_object(
+        'message', 'the run was not done by its deadline',
+        'type', 'TimeoutError', 'category', 'TIMEOUT', 'retryable', false)
       ELSE jsonb_build_object(
         'message', format('the attempt exceeded its time-out of %s ms', timeout_ms),
         'type', 'TimeoutError', 'category', 'TIMEOUT', 'retryable', true) END AS error
@@ -79,16 +83,26 @@ export async function reapRuns(db: Queryable, limit = 500): Promise<ReapedRun[]>
  * The pause between two hints of one run doubles from 15 s to 60 s: under a long backlog every further hint of a
  * run that is queued anyway would only make the backlog longer.
  *
- * An array instead of a join: planned for any limit, a join with x reads the whole table.
+ * Lane by lane, found by skipping through the index: a paused lane costs nothing, and one with a long backlog does not
+ * keep the others waiting. An array instead of a join: planned for any limit, a join with x reads the whole table.
  */
-export const RELAY_SQL = `WITH x AS (
-  SELECT id FROM runs WHERE status IN ('pending', 'queued') AND dispatch_after <= now()
-  ORDER BY dispatch_after LIMIT $1 FOR UPDATE SKIP LOCKED
+export const RELAY_SQL = `WITH RECURSIVE l AS (
+  (SELECT lane FROM runs WHERE status IN ('pending', 'queued') ORDER BY lane LIMIT 1)
+  UNION ALL
+  SELECT (SELECT r.lane FROM runs r WHERE r.status IN ('pending', 'queued') AND r.lane > l.lane ORDER BY r.lane LIMIT 1)
+  FROM l WHERE l.lane IS NOT NULL
+), x AS (
+  SELECT d.id FROM l CROSS JOIN LATERAL (
+    SELECT r.id FROM runs r
+    WHERE r.status IN ('pending', 'queued') AND r.lane = l.lane AND r.dispatch_after <= now()
+    ORDER BY r.dispatch_after LIMIT $1 FOR UPDATE SKIP LOCKED
+  ) d
+  WHERE l.lane <> ALL (${PAUSED_LANES})
 )
 UPDATE runs r SET status = 'queued', dispatch_no = r.dispatch_no + 1,
   dispatch_after = now() + ${HINT_GRACE} * power(2, LEAST(r.dispatch_no, 2))
 WHERE r.id = ANY (ARRAY(SELECT id FROM x)) AND r.status || '' IN ('pending', 'queued')
-RETURNING r.id, r.kind, r.name, r.lane, r.priority`;
+RETURNING r.id, r.kind, r.name, r.lane, r.priority, r.gates IS NOT NULL AS gated`;
 
 export interface DueRun {
   readonly runId: string;
@@ -96,9 +110,11 @@ export interface DueRun {
   readonly name: string;
   readonly lane: string;
   readonly priority: Priority;
+  /** Whether it has gates, see gates/. */
+  readonly gated: boolean;
 }
 
-/** Takes waiting runs that are due for a hint, and marks when the next would be due. */
+/** Takes waiting runs that are due for a hint, up to `limit` of every lane, and marks when the next would be due. */
 export async function takeDueForHint(db: Queryable, limit = 500): Promise<DueRun[]> {
   const { rows } = await db.query<{
     id: string;
@@ -106,6 +122,7 @@ export async function takeDueForHint(db: Queryable, limit = 500): Promise<DueRun
     name: string;
     lane: string;
     priority: number;
+    gated: boolean;
   }>({
     name: 'spine_relay',
     text: RELAY_SQL,
@@ -117,6 +134,7 @@ export async function takeDueForHint(db: Queryable, limit = 500): Promise<DueRun
     name: row.name,
     lane: row.lane,
     priority: priorityOf(row.priority),
+    gated: row.gated,
   }));
 }
 

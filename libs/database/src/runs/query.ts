@@ -2,7 +2,7 @@
 import { sql } from 'kysely';
 import { uuidV7LowerBound } from '@spine/core';
 import type { RunKind, RunStatus } from '@spine/core';
-import type { Db } from '../sql/kysely.ts';
+import type { Db, DbTransaction } from '../sql/kysely.ts';
 import { RUN_COLUMNS, toRunRecord } from './record.ts';
 import type { RunRecord } from './record.ts';
 
@@ -42,7 +42,8 @@ export const COUNT_LIMIT = 10_000;
 /** How far a submitter's clock, which makes the id, may differ from the database's, which stamps created_at. */
 const CLOCK_SLACK_MS = 10 * 60_000;
 
-function filtered(db: Db, filter: RunFilter) {
+/** A query for the runs that match. */
+export function filterRuns(db: Db | DbTransaction, filter: RunFilter) {
   let query = db.selectFrom('runs');
   if (filter.kind !== undefined) query = query.where('kind', '=', filter.kind);
   if (filter.status !== undefined) query = query.where('status', 'in', [...filter.status]);
@@ -67,7 +68,7 @@ function filtered(db: Db, filter: RunFilter) {
 
 /** Runs that match, newest first. */
 export async function listRuns(db: Db, filter: RunFilter, page: RunPageRequest): Promise<RunPage> {
-  let query = filtered(db, filter)
+  let query = filterRuns(db, filter)
     .select([...RUN_COLUMNS])
     .orderBy('id', 'desc')
     .limit(page.limit + 1)
@@ -77,7 +78,7 @@ export async function listRuns(db: Db, filter: RunFilter, page: RunPageRequest):
     query.execute(),
     db
       .selectFrom(
-        filtered(db, filter)
+        filterRuns(db, filter)
           .select('id')
           .limit(COUNT_LIMIT + 1)
           .as('m'),

@@ -44,6 +44,18 @@ export interface RunRecord {
   readonly createdAt: Date;
   readonly startedAt: Date | null;
   readonly completedAt: Date | null;
+  /** Not started by then, it never is. */
+  readonly expiresAt: Date | null;
+  /** Over then, whatever its attempts allow. */
+  readonly runDeadlineAt: Date | null;
+  readonly singletonKey: string | null;
+  /** JSON of a retry policy; null for the default. */
+  readonly retryPolicy: unknown;
+  /** JSON of what has to be free before it starts; null for nothing. */
+  readonly gates: unknown;
+  /** Where the params are when the row holds `{}` in their place. */
+  readonly paramsRef: string | null;
+  readonly resultRef: string | null;
 }
 
 /** A row of `runs` as the driver returns it. */
@@ -80,6 +92,13 @@ export interface RunRow {
   created_at: Date;
   started_at: Date | null;
   completed_at: Date | null;
+  expires_at: Date | null;
+  run_deadline_at: Date | null;
+  singleton_key: string | null;
+  retry_policy: unknown;
+  gates: unknown;
+  params_ref: string | null;
+  result_ref: string | null;
 }
 
 /** The columns of {@link RunRow}, for SELECT and RETURNING. */
@@ -116,6 +135,13 @@ export const RUN_COLUMNS = [
   'created_at',
   'started_at',
   'completed_at',
+  'expires_at',
+  'run_deadline_at',
+  'singleton_key',
+  'retry_policy',
+  'gates',
+  'params_ref',
+  'result_ref',
 ] as const satisfies readonly (keyof RunRow)[];
 
 /** The one place where a row becomes a record. */
@@ -153,5 +179,12 @@ export function toRunRecord(row: RunRow): RunRecord {
     createdAt: row.created_at,
     startedAt: row.started_at,
     completedAt: row.completed_at,
+    expiresAt: row.expires_at,
+    runDeadlineAt: row.run_deadline_at,
+    singletonKey: row.singleton_key,
+    retryPolicy: row.retry_policy,
+    gates: row.gates,
+    paramsRef: row.params_ref,
+    resultRef: row.result_ref,
   };
 }

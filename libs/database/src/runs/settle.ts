@@ -14,15 +14,17 @@ import type { StoredError } from './record.ts';
 
 /** How an attempt ended; each variant has only its own fields. */
 export type Settlement =
-  /** `result` is JSON text, or null for no result. */
-  | { readonly type: 'completed'; readonly result: string | null }
+  /** `result` is JSON text, or null for no result; `resultRef` says where one is that is too large for the row. */
+  | { readonly type: 'completed'; readonly result: string | null; readonly resultRef?: string }
   /** Failed with attempts left: queued again, available after `delayMs`. */
   | { readonly type: 'retry'; readonly error: StoredError; readonly delayMs: number }
   | { readonly type: 'failed'; readonly error: StoredError }
   | { readonly type: 'timed_out'; readonly error: StoredError }
   | { readonly type: 'dead_lettered'; readonly error: StoredError }
   /** Given back unfinished by a worker that stops: no attempt charged, epoch raised, available at once. */
-  | { readonly type: 'handed_back'; readonly reason: string };
+  | { readonly type: 'handed_back'; readonly reason: string }
+  /** Put off by its handler: no attempt charged, epoch raised, available after `delayMs`. */
+  | { readonly type: 'deferred'; readonly reason: string; readonly delayMs: number };
 
 export interface SettleItem {
   readonly runId: string;
@@ -40,6 +42,7 @@ interface Encoded {
   /** Null means terminal. */
   readonly delayMs: number | null;
   readonly result: string | null;
+  readonly resultRef: string | null;
   readonly error: string | null;
   readonly eventType: string;
   readonly eventData: string | null;
@@ -52,6 +55,7 @@ function encode(settlement: Settlement): Encoded {
         status: 'completed',
         delayMs: null,
         result: settlement.result,
+        resultRef: settlement.resultRef ?? null,
         error: null,
         eventType: 'completed',
         eventData: null,
@@ -62,6 +66,7 @@ function encode(settlement: Settlement): Encoded {
         status: 'queued',
         delayMs: settlement.delayMs,
         result: null,
+        resultRef: null,
         error,
         eventType: 'retry_scheduled',
         eventData: `{"error":${error},"delay_ms":${settlement.delayMs}}`,
@@ -75,6 +80,7 @@ function encode(settlement: Settlement): Encoded {
         status: settlement.type,
         delayMs: null,
         result: null,
+        resultRef: null,
         error,
         eventType: settlement.type,
         eventData: `{"error":${error}}`,
@@ -85,9 +91,20 @@ function encode(settlement: Settlement): Encoded {
         status: 'queued',
         delayMs: 0,
         result: null,
+        resultRef: null,
         error: null,
         eventType: 'handed_back',
         eventData: JSON.stringify({ reason: settlement.reason }),
+      };
+    case 'deferred':
+      return {
+        status: 'queued',
+        delayMs: settlement.delayMs,
+        result: null,
+        resultRef: null,
+        error: null,
+        eventType: 'deferred',
+        eventData: JSON.stringify({ reason: settlement.reason, delay_ms: settlement.delayMs }),
       };
     default:
       return assertNever(settlement);
@@ -95,13 +112,13 @@ function encode(settlement: Settlement): Encoded {
 }
 
 export const SETTLE_CTES = `i AS (
-  SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[])
-    AS t(id, epoch, status, delay_ms, result, error, event_type, event_data)
+  SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[],
+    $9::text[]) AS t(id, epoch, status, delay_ms, result, error, event_type, event_data, result_ref)
 ), u AS (
   UPDATE runs r SET status = i.status, finished_epoch = i.epoch,
-    epoch = r.epoch + (i.event_type = 'handed_back')::int,
-    attempt = r.attempt - (i.event_type = 'handed_back')::int,
-    result = i.result::jsonb, error = i.error::jsonb,
+    epoch = r.epoch + (i.event_type IN ('handed_back', 'deferred'))::int,
+    attempt = r.attempt - (i.event_type IN ('handed_back', 'deferred'))::int,
+    result = i.result::jsonb, result_ref = i.result_ref, error = i.error::jsonb,
     lease_owner = NULL, lease_expires_at = NULL, deadline_at = NULL,
     available_at = CASE WHEN i.delay_ms IS NULL THEN r.available_at ELSE now() + i.delay_ms * interval '1 millisecond' END,
     dispatch_after = now() + i.delay_ms * interval '1 millisecond',
@@ -111,7 +128,7 @@ export const SETTLE_CTES = `i AS (
     r.attempt, r.crash_count, r.correlation_id
 ), e AS (
   INSERT INTO run_events (run_id, epoch, event_type, terminal, data, source)
-  SELECT id, epoch, event_type, delay_ms IS NULL, event_data::jsonb, $9 FROM u
+  SELECT id, epoch, event_type, delay_ms IS NULL, event_data::jsonb, $10 FROM u
 ), d AS (
   INSERT INTO dead_letters (run_id, kind, name, lane, params, error, error_category, attempts, crash_count, correlation_id)
   SELECT id, kind, name, lane, params, error, error->>'category', attempt, crash_count, correlation_id
@@ -129,7 +146,7 @@ export interface SettleInfo {
   readonly source: string;
 }
 
-/** The parameters of {@link SETTLE_CTES}, `$1` to `$9`. */
+/** The parameters of {@link SETTLE_CTES}, `$1` to `$10`. */
 export function settleValues(items: readonly SettleItem[], info: SettleInfo): unknown[] {
   const encoded = items.map((item) => encode(item.settlement));
   return [
@@ -141,6 +158,7 @@ export function settleValues(items: readonly SettleItem[], info: SettleInfo): un
     textArray(encoded.map((value) => value.error)),
     plainArray(encoded.map((value) => value.eventType)),
     textArray(encoded.map((value) => value.eventData)),
+    textArray(encoded.map((value) => value.resultRef)),
     info.source,
   ];
 }

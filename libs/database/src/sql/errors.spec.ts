@@ -44,6 +44,7 @@ describe('classifySqlFault', () => {
     expect(classifySqlFault(new Error('Connection terminated unexpectedly'))).toBe('connection');
     expect(classifySqlFault(new Error('Connection terminated due to connection timeout'))).toBe('connection');
     expect(classifySqlFault(new Error('timeout exceeded when trying to connect'))).toBe('connection');
+    expect(classifySqlFault(new Error('Query read timeout'))).toBe('connection');
     expect(
       classifySqlFault(new Error('Client has encountered a connection error and is not queryable')),
     ).toBe('connection');

@@ -35,8 +35,11 @@ export function classifySqlFault(error: unknown): SqlFault {
     if (code.startsWith('22') || code.startsWith('23')) return 'data';
     return 'other';
   }
-  // pg reports a socket that closes under a query, and a pool that cannot connect in time, without a code.
-  if (error instanceof Error && /connection|timeout exceeded/i.test(error.message)) return 'connection';
+  // pg reports a socket that closes under a query, an answer that does not come in time, and a pool that cannot connect
+  // in time without a code.
+  if (error instanceof Error && /connection|timeout exceeded|read timeout/i.test(error.message)) {
+    return 'connection';
+  }
   return 'other';
 }
 
@@ -46,4 +49,10 @@ export function isUniqueViolation(error: unknown, constraint?: string): boolean 
   return (
     typeof error === 'object' && error !== null && 'constraint' in error && error.constraint === constraint
   );
+}
+
+/** A lock that was not given in time, or a transaction that the server ended because its process stood still. */
+export function isGateBusy(error: unknown): boolean {
+  const code = codeOf(error);
+  return code === '55P03' || code === '25P03';
 }

@@ -17,6 +17,12 @@ export interface PoolOptions {
    * of what a statement for a single run costs. Never for built queries, whose best plan depends on their values.
    */
   readonly genericPlans?: boolean;
+  /**
+   * Longest wait for the answer to a statement, in milliseconds; its connection is then given up, and the statement may
+   * have been carried out. Default none. Without it a connection that the network has forgotten is waited for until
+   * the operating system gives it up, which takes a quarter of an hour or more.
+   */
+  readonly answerTimeoutMs?: number;
   /** Called for errors of idle connections, which have no caller to reject. */
   readonly onError?: (error: Error) => void;
 }
@@ -59,6 +65,7 @@ export function createPool(options: PoolOptions): Pool {
     keepAlive: true,
     connectionTimeoutMillis: 10_000,
     idleTimeoutMillis: 30_000,
+    ...(options.answerTimeoutMs === undefined ? {} : { query_timeout: options.answerTimeoutMs }),
     types,
   });
   pool.on('error', (error) => options.onError?.(error));

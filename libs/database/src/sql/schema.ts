@@ -1,4 +1,7 @@
 import type { ColumnType, Generated, GeneratedAlways } from 'kysely';
+import type { PayloadSlot } from '../payloads/repository.ts';
+import type { BreakerState } from '../gates/breakers.ts';
+import type { GateType } from '../gates/gate.ts';
 import type { RunRow, StoredError } from '../runs/record.ts';
 
 type Json = ColumnType<unknown, string, string>;
@@ -18,6 +21,24 @@ interface RunEventsTable {
   terminal: Generated<boolean>;
   data: Json;
   source: string;
+  timestamp: WithDefault;
+}
+
+interface RunPayloadsTable {
+  run_id: string;
+  slot: PayloadSlot;
+  content: string;
+  created_at: WithDefault;
+}
+
+interface RunLogsTable {
+  run_id: string;
+  log_id: GeneratedAlways<number>;
+  epoch: number;
+  attempt: number;
+  level: number;
+  message: string;
+  fields: Json;
   timestamp: WithDefault;
 }
 
@@ -53,6 +74,53 @@ interface WorkersTable {
   status: Generated<'active' | 'draining' | 'stopped'>;
   started_at: WithDefault;
   last_seen_at: WithDefault;
+  drain_requested_at: Date | null;
+}
+
+interface LanesTable {
+  lane: string;
+  paused_at: Date | null;
+  paused_by: string | null;
+  note: string | null;
+  updated_at: WithDefault;
+}
+
+interface GateStatesTable {
+  gate_type: 'concurrency' | 'rate' | 'singleton';
+  key: string;
+  gate_limit: number | null;
+  rate: Json;
+  keep_until: Date | null;
+  updated_at: WithDefault;
+}
+
+interface ConcurrencyHoldsTable {
+  key: string;
+  run_id: string;
+  epoch: number;
+  claimed_at: WithDefault;
+}
+
+interface GateWaitersTable {
+  run_id: string;
+  gate_type: GateType;
+  key: string;
+  priority: number;
+  since: WithDefault;
+  woken_at: Date | null;
+}
+
+interface BreakersTable {
+  name: string;
+  state: BreakerState;
+  forced: Generated<boolean>;
+  open_until: Date | null;
+  failures: Generated<number>;
+  changed_by: string;
+  note: string | null;
+  probe_owner: string | null;
+  probe_until: Date | null;
+  updated_at: WithDefault;
 }
 
 interface ManifestTable {
@@ -88,8 +156,15 @@ interface RejectsTable {
 export interface Database {
   runs: RunsTable;
   run_events: RunEventsTable;
+  run_payloads: RunPayloadsTable;
+  run_logs: RunLogsTable;
   dead_letters: DeadLettersTable;
   workers: WorkersTable;
+  lanes: LanesTable;
+  gate_states: GateStatesTable;
+  concurrency_holds: ConcurrencyHoldsTable;
+  gate_waiters: GateWaitersTable;
+  breakers: BreakersTable;
   manifest: ManifestTable;
   rejects: RejectsTable;
 }

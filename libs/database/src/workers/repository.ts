@@ -17,7 +17,8 @@ export interface WorkerRegistration {
 /** A worker that has not been heard of for this long does not count as live. */
 export const WORKER_LIVE_SECONDS = 30;
 
-const LIVE = `status = 'active' AND last_seen_at > now() - interval '${WORKER_LIVE_SECONDS} seconds'`;
+/** A condition: true of a worker that counts as live. */
+export const LIVE_WORKER = `status = 'active' AND last_seen_at > now() - interval '${WORKER_LIVE_SECONDS} seconds'`;
 
 export async function registerWorker(db: Queryable, worker: WorkerRegistration): Promise<void> {
   await db.query({
@@ -63,7 +64,7 @@ export interface LiveCapacity {
 export async function liveCapacity(db: Queryable): Promise<LiveCapacity> {
   const { rows } = await db.query<{ lanes: string[]; handlers: string[]; slots: number }>({
     name: 'spine_live_capacity',
-    text: `SELECT lanes, handlers, slots FROM workers WHERE ${LIVE}`,
+    text: `SELECT lanes, handlers, slots FROM workers WHERE ${LIVE_WORKER}`,
     values: [],
   });
   const lanes = new Map<string, { workers: number; slots: number }>();

@@ -1,19 +1,30 @@
 /** The dispatcher: the one way in. Submits, waits for, reads, cancels, retries and replays runs. */
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { assertNever, isTerminal, NotFoundError } from '@spine/core';
-import { cancelRun, getRun, listRuns } from '@spine/database';
-import type { CancelOutcome, Db, RunFilter, RunPage, RunPageRequest, RunRecord } from '@spine/database';
+import { cancelRun, getRun, listRuns, pauseLane, pauseRun, resumeLane, resumeRun } from '@spine/database';
+import type {
+  CancelOutcome,
+  PauseOutcome,
+  ResumeOutcome,
+  RunFilter,
+  RunPage,
+  RunPageRequest,
+  RunRecord,
+} from '@spine/database';
+import { replayDeadLetter } from '../dead-letter/replay.ts';
+import type { ReplayOutcome } from '../dead-letter/replay.ts';
 import type { WorkSpec } from '../spec/work-spec.ts';
+import { cancelAll } from './cancel-all.ts';
+import type { CancelAllOptions, CancelAllResult } from './cancel-all.ts';
 import type { SubmitOutcome } from './outcome.ts';
-import { replayDeadLetter, retryRun } from './rerun.ts';
-import type { ReplayOutcome, RetryOutcome } from './rerun.ts';
+import { retryAll } from './retry-all.ts';
+import type { RetryAllOptions, RetryAllResult } from './retry-all.ts';
+import { retryRun } from './rerun.ts';
+import type { RetryOutcome } from './rerun.ts';
 import { Submitter } from './submitter.ts';
 import type { SubmitOptions, SubmitterOptions } from './submitter.ts';
 
-export interface DispatcherOptions extends SubmitterOptions {
-  /** For reads and transactions. */
-  readonly db: Db;
-}
+export type DispatcherOptions = SubmitterOptions;
 
 export interface WaitOptions {
   /** Default 30 s. */
@@ -25,6 +36,9 @@ export interface WaitOptions {
 export type SubmitAndWaitOutcome =
   | { readonly type: 'run'; readonly run: RunRecord }
   | Exclude<SubmitOutcome, { type: 'accepted' | 'existing' }>;
+
+/** After so many specs the first ones are sent to Postgres, which stores them while the next are made into rows. */
+const SUBMIT_SLICE = 500;
 
 export class Dispatcher {
   readonly #options: DispatcherOptions;
@@ -41,11 +55,19 @@ export class Dispatcher {
   }
 
   /** Accepts many runs; each has its own outcome, in order. */
-  submitAll(specs: readonly WorkSpec[], options: SubmitOptions = {}): Promise<SubmitOutcome[]> {
-    return Promise.all(specs.map((spec) => this.submit(spec, options)));
+  async submitAll(specs: readonly WorkSpec[], options: SubmitOptions = {}): Promise<SubmitOutcome[]> {
+    const submitted: Promise<SubmitOutcome>[] = [];
+    for (const [index, spec] of specs.entries()) {
+      if (index > 0 && index % SUBMIT_SLICE === 0) await nextTurn();
+      const outcome = this.submit(spec, options);
+      // Awaited below; one that fails before that must not count as unhandled.
+      outcome.catch(() => undefined);
+      submitted.push(outcome);
+    }
+    return Promise.all(submitted);
   }
 
-  /** Submits and waits until the run is terminal, at most `timeoutMs`; answers with the run as it is then. */
+  /** Submits and waits until the run is terminal, at most `timeoutMs`; answers with the run as {@link wait} does. */
   async submitAndWait(
     spec: WorkSpec,
     wait: WaitOptions = {},
@@ -68,8 +90,8 @@ export class Dispatcher {
   }
 
   /**
-   * Waits until a run is terminal, at most `timeoutMs`; answers with the run as it is then.
-   * @throws NotFoundError for an unknown run.
+   * Waits until a run is terminal, at most `timeoutMs`; answers with the run as it is then, payloads included.
+   * @throws NotFoundError for an unknown run; PayloadError when its params or its result cannot be had.
    */
   async wait(runId: string, options: WaitOptions = {}): Promise<RunRecord> {
     const until = performance.now() + (options.timeoutMs ?? 30_000);
@@ -77,33 +99,77 @@ export class Dispatcher {
       const run = await this.get(runId);
       if (run === null) throw new NotFoundError(`run ${runId} does not exist`);
       const left = until - performance.now();
-      if (isTerminal(run.status) || left <= 0) return run;
+      if (isTerminal(run.status) || left <= 0) return this.#options.payloads.load(run);
       const signal = options.signal === undefined ? {} : { signal: options.signal };
       await sleep(Math.min(pause, left), undefined, signal);
     }
   }
 
+  /** A run as its row has it: payloads outside of it are named, not read. */
   get(runId: string): Promise<RunRecord | null> {
     return getRun(this.#options.db, runId);
+  }
+
+  /** A run with its payloads. @throws PayloadError when one cannot be had. */
+  async read(runId: string): Promise<RunRecord | null> {
+    const run = await this.get(runId);
+    return run === null ? null : this.#options.payloads.load(run);
   }
 
   list(filter: RunFilter, page: RunPageRequest): Promise<RunPage> {
     return listRuns(this.#options.db, filter, page);
   }
 
-  /** Cancels a run that is not finished; its handler learns of it with its worker's next heartbeat. */
+  /** Cancels a run that is not finished, with all it has started; running handlers hear of it at once. */
   cancel(runId: string, reason: string | null = null, source = 'api'): Promise<CancelOutcome> {
-    return cancelRun(this.#options.pool, runId, reason, source);
+    return this.#told(cancelRun(this.#options.db, runId, reason, source));
   }
 
-  /** A new run with the work of one that ended without success. */
-  retry(runId: string): Promise<RetryOutcome> {
-    return retryRun(this.#options.db, this.#submitter, runId);
+  /** Cancels runs that match and have not ended, each with all it has started. */
+  cancelAll(filter: RunFilter, options: CancelAllOptions): Promise<CancelAllResult> {
+    return this.#told(cancelAll(this.#options.db, filter, options));
+  }
+
+  /** Sets a run aside until it is resumed; a running attempt is interrupted and not charged. */
+  pause(runId: string, reason: string | null = null, source = 'api'): Promise<PauseOutcome> {
+    return this.#told(pauseRun(this.#options.pool, runId, reason, source));
+  }
+
+  /** Lets a paused run go on. The relay hints it within a second. */
+  resume(runId: string, source = 'api'): Promise<ResumeOutcome> {
+    return this.#told(resumeRun(this.#options.pool, runId, source));
+  }
+
+  /** Lets nothing of a lane start until it is resumed; what runs goes on. False when it was paused before. */
+  pauseLane(lane: string, by: string, note: string | null = null): Promise<boolean> {
+    return pauseLane(this.#options.pool, lane, by, note);
+  }
+
+  /** Lets a paused lane go on. False when it was not paused. */
+  resumeLane(lane: string): Promise<boolean> {
+    return resumeLane(this.#options.pool, lane);
+  }
+
+  /** A new run with the work of one that ended without success; a pending dead letter of it is closed by `by`. */
+  retry(runId: string, by = 'api'): Promise<RetryOutcome> {
+    return retryRun(this.#options, this.#submitter, runId, by);
+  }
+
+  /** New runs for those that match, ended without success and have not been retried. */
+  retryAll(filter: RunFilter, options: RetryAllOptions): Promise<RetryAllResult> {
+    return this.#told(retryAll(this.#options, filter, options));
   }
 
   /** A new run for a pending dead letter, which it closes. `by` is who asked. */
   replay(deadLetterId: string, by: string, note: string | null = null): Promise<ReplayOutcome> {
-    return replayDeadLetter(this.#options, deadLetterId, by, note);
+    return this.#told(replayDeadLetter(this.#options, deadLetterId, { by, note }));
+  }
+
+  /** Lets those who follow events hear of what `work` has committed. */
+  async #told<T>(work: Promise<T>): Promise<T> {
+    const outcome = await work;
+    this.#options.eventSignal?.touch();
+    return outcome;
   }
 
   /** Resolves when nothing submitted is still on its way to Postgres or to the queue. */

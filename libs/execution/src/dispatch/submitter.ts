@@ -4,14 +4,16 @@
  * 1. A submission is accepted when its row and its `submitted` event have committed; hints follow, best effort.
  * 2. Expected outcomes are returned, faults are thrown.
  */
-import { assertNever, findJsonProblems, handlerKey } from '@spine/core';
-import type { JsonProblem } from '@spine/core';
-import { GroupCommit, insertRuns } from '@spine/database';
-import type { InsertOutcome, NewRun, Queryable } from '@spine/database';
+import { assertNever, handlerKey } from '@spine/core';
+import { GroupCommit, insertRuns, insertSingleton } from '@spine/database';
+import type { Db, InsertOutcome, NewRun, Queryable } from '@spine/database';
 import type { Metrics } from '@spine/observability';
+import type { EventSignal } from '../events/event-signal.ts';
+import type { Payloads } from '../payload/payloads.ts';
 import type { HandlerRegistry } from '../registry/registry.ts';
-import { checkRunAfter, checkSizes, newRun } from '../spec/new-run.ts';
-import type { NewRunOptions, SpecIssue } from '../spec/new-run.ts';
+import { checkSpec } from '../spec/check-spec.ts';
+import { checkSizes, newRun } from '../spec/new-run.ts';
+import type { NewRunOptions } from '../spec/new-run.ts';
 import type { WorkSpec } from '../spec/work-spec.ts';
 import type { CapacityCache } from './capacity.ts';
 import type { HintPublisher } from './hint-publisher.ts';
@@ -20,10 +22,16 @@ import type { SubmitOutcome } from './outcome.ts';
 export interface SubmitterOptions {
   /** For the hot path: prepared statements on pooled connections. */
   readonly pool: Queryable;
+  /** For what needs a transaction of its own. */
+  readonly db: Db;
   readonly registry: HandlerRegistry;
   readonly publisher: HintPublisher;
   readonly capacity: CapacityCache;
   readonly metrics: Metrics;
+  /** Takes params that are too large for the row. */
+  readonly payloads: Payloads;
+  /** Told of what was committed. */
+  readonly eventSignal?: EventSignal | undefined;
 }
 
 export interface SubmitOptions extends NewRunOptions {
@@ -44,13 +52,14 @@ export class Submitter {
   }
 
   async submit(spec: WorkSpec, options: SubmitOptions): Promise<SubmitOutcome> {
-    const issues = this.#checkPayload(spec);
+    const issues = checkSpec(spec, this.#options.registry.get(spec.kind, spec.name));
     if (issues.length > 0) return { type: 'invalid', issues };
     const handler = handlerKey(spec.kind, spec.name);
     const known = await this.#isKnown(spec);
     if (!known && options.allowUnknown !== true) return { type: 'unknown_handler', handler };
-    const run = newRun(spec, options);
-    const tooLarge = checkSizes(run);
+    const { retry = null, gates = null } = this.#options.registry.get(spec.kind, spec.name) ?? {};
+    const run = newRun(spec, { ...options, handlerRetry: retry, handlerGates: gates });
+    const tooLarge = checkSizes(run, this.#options.payloads.limits.maxBytes);
     if (tooLarge.length > 0) return { type: 'invalid', issues: tooLarge };
     const stored = await this.store(run);
     const warnings = known
@@ -59,9 +68,33 @@ export class Submitter {
     return toOutcome(run, stored, warnings);
   }
 
-  /** Stores a run as it is, by group commit, and announces it. */
+  /**
+   * Stores a run by group commit, its params outside of it when they are large, and announces it.
+   * @throws PayloadUnavailableError when they cannot be stored; then nothing is.
+   */
   store(run: NewRun): Promise<InsertOutcome> {
-    return this.#inserts.submit(run);
+    return this.#options.payloads.isLarge(run.params) ? this.#storeLarge(run) : this.#storeRow(run);
+  }
+
+  async #storeLarge(run: NewRun): Promise<InsertOutcome> {
+    const { payloads } = this.#options;
+    const stowed = await payloads.stow(run);
+    const outcome = await this.#storeRow(stowed);
+    const isStored =
+      outcome.type === 'inserted' || (outcome.type === 'existing' && outcome.run.runId === run.runId);
+    if (!isStored) payloads.discard(run.runId, stowed.paramsRef);
+    return outcome;
+  }
+
+  #storeRow(run: NewRun): Promise<InsertOutcome> {
+    return run.singletonKey === null ? this.#inserts.submit(run) : this.#storeSingleton(run);
+  }
+
+  async #storeSingleton(run: NewRun): Promise<InsertOutcome> {
+    const hinted = this.#options.publisher.available;
+    const { outcome } = await insertSingleton(this.#options.db, run, { ambiguous: false, hinted });
+    if (outcome.type === 'inserted') this.#announce([run], hinted);
+    return outcome;
   }
 
   /** Resolves when nothing is on its way to Postgres. */
@@ -70,33 +103,27 @@ export class Submitter {
   }
 
   async #insert(runs: readonly NewRun[], ambiguous: boolean): Promise<readonly InsertOutcome[]> {
-    const { pool, publisher, metrics } = this.#options;
+    const { pool, publisher } = this.#options;
     const hinted = publisher.available;
     const outcomes = await insertRuns(pool, runs, { ambiguous, hinted });
-    const inserted = runs.filter((_, index) => outcomes[index]?.type === 'inserted');
-    const now = Date.now();
-    for (const run of inserted) metrics.submitted.inc({ kind: run.kind });
-    const delayOf = ({ runAfter }: NewRun): number =>
-      runAfter === null ? 0 : Math.max(0, runAfter.getTime() - now);
-    publisher.announce(
-      inserted.map((run) => ({ ...run, delayMs: delayOf(run) })),
-      !hinted,
+    this.#announce(
+      runs.filter((_, index) => outcomes[index]?.type === 'inserted'),
+      hinted,
     );
     return outcomes;
   }
 
-  /** Values no store takes, then the handler's own schema where this process knows it. */
-  #checkPayload(spec: WorkSpec): readonly SpecIssue[] {
-    const problems = [
-      ...checkRunAfter(spec),
-      ...under('params', findJsonProblems(spec.params ?? {})),
-      ...under('metadata', findJsonProblems(spec.metadata ?? {})),
-    ];
-    if (problems.length > 0) return problems;
-    const handler = this.#options.registry.get(spec.kind, spec.name);
-    if (handler === undefined) return [];
-    const parsed = handler.parse(spec.params ?? {});
-    return parsed.ok ? [] : parsed.issues;
+  #announce(inserted: readonly NewRun[], hinted: boolean): void {
+    const { publisher, metrics } = this.#options;
+    const now = Date.now();
+    if (inserted.length > 0) this.#options.eventSignal?.touch();
+    for (const run of inserted) metrics.submitted.inc({ kind: run.kind });
+    const delayOf = ({ runAfter }: NewRun): number =>
+      runAfter === null ? 0 : Math.max(0, runAfter.getTime() - now);
+    publisher.announce(
+      inserted.map((run) => ({ ...run, delayMs: delayOf(run), gated: run.gates !== null })),
+      !hinted,
+    );
   }
 
   async #isKnown(spec: WorkSpec): Promise<boolean> {
@@ -121,14 +148,4 @@ function toOutcome(run: NewRun, stored: InsertOutcome, warnings: readonly string
     default:
       return assertNever(stored);
   }
-}
-
-function under(root: string, problems: readonly JsonProblem[]): SpecIssue[] {
-  return problems.map((problem) => {
-    const { field } = problem;
-    return {
-      ...problem,
-      field: field === '' || field.startsWith('[') ? `${root}${field}` : `${root}.${field}`,
-    };
-  });
 }

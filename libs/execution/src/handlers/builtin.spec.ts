@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { ErrorCategory, SpineError } from '@spine/core';
 import { silentLogger } from '@spine/observability';
+import { processGuards } from '../gates/guards.ts';
 import { HandlerRegistry } from '../registry/registry.ts';
 import type { HandlerContext } from '../worker/context.ts';
+import { RunDeferredError } from '../worker/defer.ts';
 import { registerBuiltinHandlers } from './builtin.ts';
 
 const registry = registerBuiltinHandlers(new HandlerRegistry());
@@ -25,6 +27,7 @@ function context(signal: AbortSignal, heard: Heard): HandlerContext {
       correlationId: null,
       parentRunId: null,
       metadata: {},
+      lastError: null,
     },
     signal,
     log: silentLogger(),
@@ -32,6 +35,11 @@ function context(signal: AbortSignal, heard: Heard): HandlerContext {
     event: notHere,
     submit: notHere,
     transaction: notHere,
+    defer: (seconds, reason) => {
+      throw new RunDeferredError(seconds * 1_000, reason);
+    },
+    breaker: () => ({ fire: async (call) => call() }),
+    limits: processGuards().limits,
   };
 }
 

@@ -1,5 +1,5 @@
 /** Relay, reaper and housekeeping: see libs/database/src/runs/maintain.ts for why no run is forgotten. */
-import { deleteStaleWorkers, reapRuns, takeDueForHint } from '@spine/database';
+import { deleteStaleWorkers, expireRuns, reapRuns, takeDueForHint } from '@spine/database';
 import type { Queryable } from '@spine/database';
 import type { Logger, Metrics } from '@spine/observability';
 import type { HintPublisher } from '../dispatch/hint-publisher.ts';
@@ -37,12 +37,13 @@ export function createRelay(options: MaintenanceOptions): Ticker {
         publisher.announce(due.map((run) => ({ ...run, delayMs: 0 })));
         await publisher.drain();
       }
-      return due.length === BATCH;
+      // Up to a batch of every lane: more may be due in one of them.
+      return due.length >= BATCH;
     },
   });
 }
 
-/** Takes runs from workers whose lease or whose run's deadline is over. */
+/** Takes runs from workers whose lease or whose run's deadline is over, and ends waiting runs whose time is. */
 export function createReaper(options: MaintenanceOptions): Ticker {
   const { pool, logger, metrics } = options;
   return new Ticker({
@@ -54,9 +55,14 @@ export function createReaper(options: MaintenanceOptions): Ticker {
       for (const run of reaped) {
         const reason = run.crashed ? 'lease_expired' : 'timed_out';
         metrics.reaped.inc({ reason });
+        if (run.status === 'dead_lettered') metrics.deadLetters.inc({ source: 'reaper' });
         logger.warn({ run_id: run.runId, status: run.status, reason }, 'run reaped');
       }
-      return reaped.length === BATCH;
+      const expired = await expireRuns(pool, BATCH);
+      metrics.reaped.inc({ reason: 'expired' }, expired.length);
+      const lateOnes = expired.filter(({ status }) => status === 'dead_lettered');
+      metrics.deadLetters.inc({ source: 'expiry' }, lateOnes.length);
+      return reaped.length === BATCH || expired.length === BATCH;
     },
   });
 }

@@ -21,6 +21,8 @@ import type { QueueBackend } from './port.ts';
 
 export interface HintData {
   readonly run_ids: readonly string[];
+  /** Left out for false. */
+  readonly gated?: true;
 }
 
 type PostgresQueue = Queue<

@@ -109,6 +109,7 @@ export class BullHintConsumer implements HintConsumer {
     return {
       runIds: runIdsOf(job.data),
       priority: Math.max(0, job.priority - 1),
+      gated: isGated(job.data),
       finish: async (report) => {
         if (finished) return;
         finished = true;
@@ -138,6 +139,10 @@ export class BullHintConsumer implements HintConsumer {
       this.#logger.debug({ err: error }, 'renewing hint locks failed');
     }
   }
+}
+
+function isGated(data: unknown): boolean {
+  return typeof data === 'object' && data !== null && 'gated' in data && data.gated === true;
 }
 
 /** The ids of a hint; data that Spine did not write names no runs. */

@@ -28,7 +28,7 @@ interface HintJob {
 function toJob(hint: Hint): HintJob {
   return {
     name: hint.label,
-    data: { run_ids: hint.runIds },
+    data: { run_ids: hint.runIds, ...(hint.gated === true ? { gated: true } : {}) },
     opts: {
       jobId: `h-${newId()}`,
       attempts: 1,

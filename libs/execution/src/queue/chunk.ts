@@ -11,6 +11,8 @@ export interface HintableRun {
   readonly lane: string;
   readonly priority: Priority;
   readonly delayMs: number;
+  /** Whether it has gates. Default false; being wrong costs time and no more. */
+  readonly gated?: boolean;
 }
 
 /** What is known of a lane's workers. */
@@ -42,7 +44,7 @@ function labelOf(runs: readonly HintableRun[]): string {
   return `${key}${others > 0 ? ` +${others} more` : ''} ×${runs.length}`;
 }
 
-/** Groups the runs of one flush by lane, priority and due time, and cuts the groups into hints. */
+/** Groups the runs of one flush by lane, priority, due time and whether they have gates, and cuts the groups into hints. */
 export function toHints(
   runs: readonly HintableRun[],
   capacityOf: (lane: string) => LaneCapacity | undefined,
@@ -50,7 +52,7 @@ export function toHints(
   const groups = new Map<string, HintableRun[]>();
   for (const run of runs) {
     // Due times within one second share a hint: the claim checks the exact time again.
-    const key = `${run.lane} ${run.priority} ${Math.ceil(run.delayMs / 1000)}`;
+    const key = `${run.lane} ${run.priority} ${Math.ceil(run.delayMs / 1000)} ${run.gated === true}`;
     const group = groups.get(key);
     if (group === undefined) groups.set(key, [run]);
     else group.push(run);
@@ -69,6 +71,7 @@ export function toHints(
         runIds: part.map((run) => run.runId),
         label: labelOf(part),
         delayMs,
+        ...(first.gated === true ? { gated: true } : {}),
       });
     }
   }

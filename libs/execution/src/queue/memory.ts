@@ -113,6 +113,7 @@ function deliver(lane: Lane, hint: Hint): Delivery {
   return {
     runIds: hint.runIds,
     priority: hint.priority,
+    gated: hint.gated === true,
     finish(report) {
       if (!finished) {
         finished = true;

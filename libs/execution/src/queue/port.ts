@@ -14,6 +14,8 @@ export interface Hint {
   readonly label: string;
   /** Not delivered before this many milliseconds. */
   readonly delayMs: number;
+  /** Its runs have gates: they are claimed by another statement. Default false; being wrong costs time and no more. */
+  readonly gated?: boolean;
 }
 
 /** What became of the runs of a hint, shown on the board. */
@@ -27,6 +29,7 @@ export interface HintReport {
 export interface Delivery {
   readonly runIds: readonly string[];
   readonly priority: number;
+  readonly gated: boolean;
   /** Ends the hint. Never rejects: the runs are settled in Postgres whatever the queue thinks. */
   finish(report: HintReport): Promise<void>;
 }

@@ -8,19 +8,36 @@
 import { z } from 'zod';
 import { ConfigError, handlerKey, toErrorInfo } from '@spine/core';
 import type { RunKind } from '@spine/core';
+import { handlerGates } from '../gates/handler-gates.ts';
+import type { HandlerGateOptions, HandlerGates } from '../gates/handler-gates.ts';
+import { checkRetryPolicy } from '../policy/retry-policy.ts';
+import type { RetryPolicy } from '../policy/retry-policy.ts';
 import { LIMITS } from '../spec/limits.ts';
 import type { SpecIssue } from '../spec/new-run.ts';
 import type { HandlerContext } from '../worker/context.ts';
 
-export interface HandlerOptions<S extends z.ZodType> {
+export interface HandlerOptions<S extends z.ZodType> extends HandlerGateOptions {
   /** Validates and types the params. */
   readonly params: S;
   /** One sentence for GET /functions. */
   readonly description: string;
   readonly tags?: readonly string[];
+  /** For runs whose spec has none of its own. Default: exponential waits from the spec's `retry_delay_seconds`. */
+  readonly retry?: RetryPolicy;
 }
 
 export type HandlerFunction<S extends z.ZodType> = (params: z.output<S>, ctx: HandlerContext) => unknown;
+
+/**
+ * A handler that runs in a thread of its own: a function exported by a module, called with the params and an
+ * {@link IsolatedContext}. The module lies under the root of the executor's thread pool; a run never names it.
+ */
+export interface IsolatedModule {
+  /** A `file:` URL, or a path relative to that root. */
+  readonly module: URL | string;
+  /** The name of the exported function. */
+  readonly export: string;
+}
 
 export type ParsedParams =
   | { readonly ok: true; readonly params: unknown }
@@ -33,7 +50,13 @@ export interface Handler {
   readonly description: string;
   readonly tags: readonly string[];
   readonly paramsSchema: z.ZodType;
+  readonly retry: RetryPolicy | null;
+  /** What has to be free before its runs start; null for nothing. */
+  readonly gates: HandlerGates | null;
+  /** Null for a handler that runs in the process that calls it. */
+  readonly isolated: IsolatedModule | null;
   parse(params: unknown): ParsedParams;
+  /** @throws ConfigError for an isolated handler: a thread pool calls those. */
   invoke(params: unknown, ctx: HandlerContext): unknown;
 }
 
@@ -93,19 +116,20 @@ export class HandlerRegistry {
 
   /**
    * Registers a handler of any kind.
-   * @throws ConfigError for a name out of form or a key that is taken.
+   * @throws ConfigError for a name out of form or a key that is taken; ValidationError for a retry policy out of range.
    */
   register<S extends z.ZodType>(
     kind: RunKind,
     name: string,
     options: HandlerOptions<S>,
-    fn: HandlerFunction<S>,
+    code: HandlerFunction<S> | IsolatedModule,
   ): this {
     if (!LIMITS.name.test(name)) {
       throw new ConfigError(`handler name ${JSON.stringify(name)} must match ${LIMITS.name.source}`);
     }
     const key = handlerKey(kind, name);
     if (this.#handlers.has(key)) throw new ConfigError(`handler ${key} is registered twice`);
+    if (options.retry !== undefined) checkRetryPolicy(options.retry);
     this.#handlers.set(key, {
       key,
       kind,
@@ -113,31 +137,56 @@ export class HandlerRegistry {
       description: options.description,
       tags: options.tags ?? [],
       paramsSchema: options.params,
+      retry: options.retry ?? null,
+      gates: handlerGates(key, options),
       parse: (params) => parseWith(options.params, params),
-      invoke: (params, ctx) => fn(params as z.output<S>, ctx),
+      isolated: typeof code === 'function' ? null : code,
+      invoke: (params, ctx) => {
+        if (typeof code === 'function') return code(params as z.output<S>, ctx);
+        throw new ConfigError(`handler ${key} runs in a thread, and this executor has no thread pool`);
+      },
     });
     return this;
   }
 
-  registerTask<S extends z.ZodType>(name: string, options: HandlerOptions<S>, fn: HandlerFunction<S>): this {
-    return this.register('task', name, options, fn);
+  registerTask<S extends z.ZodType>(
+    name: string,
+    options: HandlerOptions<S>,
+    code: HandlerFunction<S> | IsolatedModule,
+  ): this {
+    return this.register('task', name, options, code);
   }
 
   registerOperation<S extends z.ZodType>(
     name: string,
     options: HandlerOptions<S>,
-    fn: HandlerFunction<S>,
+    code: HandlerFunction<S> | IsolatedModule,
   ): this {
-    return this.register('operation', name, options, fn);
+    return this.register('operation', name, options, code);
   }
 
   get(kind: RunKind, name: string): Handler | undefined {
     return this.#handlers.get(handlerKey(kind, name));
   }
 
+  /** Every handler, in the order of registration. */
+  handlers(): Handler[] {
+    return [...this.#handlers.values()];
+  }
+
   /** All keys, sorted. */
   keys(): string[] {
     return [...this.#handlers.keys()].sort();
+  }
+
+  /** Keys of the handlers that have gates of their own, sorted. */
+  gatedKeys(): string[] {
+    return this.keys().filter((key) => this.#handlers.get(key)?.gates !== null);
+  }
+
+  /** Keys of the others, sorted. */
+  ungatedKeys(): string[] {
+    return this.keys().filter((key) => this.#handlers.get(key)?.gates === null);
   }
 
   describe(kind: RunKind, name: string): HandlerDescription | undefined {

@@ -4,7 +4,9 @@
  */
 import { z } from 'zod';
 import { PRIORITIES, RUN_KINDS } from '@spine/core';
+import { specGatesFromJson, specGatesJson } from '../gates/gates-json.ts';
 import { LIMITS } from './limits.ts';
+import { retryPolicyFromJson, retryPolicyJson } from './retry-json.ts';
 import { DEFAULTS } from './work-spec.ts';
 import type { WorkSpec } from './work-spec.ts';
 
@@ -26,7 +28,7 @@ export const workSpecJson = z
     params: z
       .record(z.string(), z.unknown())
       .optional()
-      .describe('A JSON object, at most 1 MiB. Default {}.'),
+      .describe('A JSON object, at most 16 MiB unless the deployment says otherwise. Default {}.'),
     idempotency_key: key.optional().describe('Two submissions with one key are one run.'),
     correlation_id: key.optional().describe('Joins runs that belong together.'),
     priority: z.enum(PRIORITIES).optional().describe(`Default ${DEFAULTS.priority}.`),
@@ -66,10 +68,44 @@ export const workSpecJson = z
       .refine(isStorableInstant, 'must be an instant from 1970 to 9999')
       .optional()
       .describe('Not before this instant (RFC 3339).'),
+    expires_at: z.iso
+      .datetime({ offset: true })
+      .refine(isStorableInstant, 'must be an instant from 1970 to 9999')
+      .optional()
+      .describe('Not started by then, the run ends as timed_out (RFC 3339).'),
+    deadline_seconds: z
+      .number()
+      .min(0.001)
+      .max(LIMITS.deadlineSeconds)
+      .optional()
+      .describe('Of the whole run, all attempts and waits included. Default: none.'),
+    retry: retryPolicyJson.optional(),
+    singleton_key: key
+      .optional()
+      .describe('Of all runs with one key one is active and one waits, the latest; others are cancelled.'),
+    debounce_seconds: z
+      .number()
+      .min(0.001)
+      .max(LIMITS.deadlineSeconds)
+      .optional()
+      .describe('With a singleton_key: starts when no other run with it came for so long.'),
+    ...specGatesJson,
     dead_letter: z
       .boolean()
       .optional()
       .describe('Whether a final failure becomes a dead letter. Default true, for steps false.'),
+  })
+  .refine((spec) => spec.debounce_seconds === undefined || spec.singleton_key !== undefined, {
+    path: ['debounce_seconds'],
+    message: 'debounce_seconds needs a singleton_key',
+  })
+  .refine((spec) => spec.debounce_seconds === undefined || spec.run_after === undefined, {
+    path: ['debounce_seconds'],
+    message: 'debounce_seconds and run_after exclude each other',
+  })
+  .refine((spec) => spec.max_retries === undefined || spec.retry?.max_retries === undefined, {
+    path: ['retry', 'max_retries'],
+    message: 'max_retries is given twice; leave one out',
   })
   .meta({ id: 'WorkSpec', description: 'What to run.' });
 
@@ -101,5 +137,11 @@ export function workSpecFromJson(json: WorkSpecJson): WorkSpec {
     timeoutSeconds: json.timeout_seconds,
     runAfter: json.run_after === undefined ? undefined : new Date(json.run_after),
     deadLetter: json.dead_letter,
+    expiresAt: json.expires_at === undefined ? undefined : new Date(json.expires_at),
+    deadlineSeconds: json.deadline_seconds,
+    retry: json.retry === undefined ? undefined : retryPolicyFromJson(json.retry),
+    singletonKey: json.singleton_key,
+    debounceSeconds: json.debounce_seconds,
+    ...specGatesFromJson(json),
   });
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { RunRecord } from '@spine/database';
 import { LIMITS } from './limits.ts';
-import { checkRunAfter, checkSizes, newRun, specOfRun } from './new-run.ts';
+import { checkInstants, checkSizes, newRun, specOfRun } from './new-run.ts';
 import { stepSpec, taskSpec } from './work-spec.ts';
 import type { WorkSpec } from './work-spec.ts';
 
@@ -9,7 +9,7 @@ const spec: WorkSpec = { kind: 'task', name: 'echo', idempotencyKey: 'k', params
 const hashOf = (more: Partial<WorkSpec> = {}): string | null => newRun({ ...spec, ...more }).specHash;
 
 function runRecord(more: Partial<RunRecord> = {}): RunRecord {
-  const { parentEpoch: _fence, runAfter: _when, ...row } = newRun(taskSpec('echo'));
+  const { parentEpoch: _fence, runAfter: _when, deadlineMs: _limit, ...row } = newRun(taskSpec('echo'));
   const at = new Date('2026-01-01T00:00:00Z');
   return {
     ...row,
@@ -28,6 +28,8 @@ function runRecord(more: Partial<RunRecord> = {}): RunRecord {
     availableAt: at,
     createdAt: at,
     startedAt: at,
+    runDeadlineAt: null,
+    resultRef: null,
     completedAt: at,
     ...more,
   };
@@ -147,8 +149,8 @@ describe('what a row can hold', () => {
 
   it('is an instant Postgres can store', () => {
     const check = (runAfter: Date) =>
-      checkRunAfter(taskSpec('echo', {}, { runAfter })).map(({ field }) => field);
-    expect(checkRunAfter(taskSpec('echo'))).toEqual([]);
+      checkInstants(taskSpec('echo', {}, { runAfter })).map(({ field }) => field);
+    expect(checkInstants(taskSpec('echo'))).toEqual([]);
     expect(check(new Date('2026-01-01T00:00:00Z'))).toEqual([]);
     expect(check(new Date(NaN))).toEqual(['run_after']);
     expect(check(new Date(-1))).toEqual(['run_after']);

@@ -1,6 +1,12 @@
 import { canonicalJson, newRunId, sha256Hex } from '@spine/core';
+import { encodeGates } from '@spine/database';
 import type { NewRun, RunRecord } from '@spine/database';
+import type { HandlerGates } from '../gates/handler-gates.ts';
+import { gatesOfSpec, mergeGates, specOfGates } from '../gates/resolve-gates.ts';
+import { maxRetriesOf } from '../policy/retry-policy.ts';
+import type { RetryPolicy } from '../policy/retry-policy.ts';
 import { LIMITS } from './limits.ts';
+import { storedRetryPolicy, toRetryPolicyJson } from './retry-json.ts';
 import { DEFAULTS } from './work-spec.ts';
 import type { WorkSpec } from './work-spec.ts';
 
@@ -15,6 +21,10 @@ export interface NewRunOptions {
   /** The epoch of the parent's attempt that submits; the insert is refused once that attempt lost its run. */
   readonly parentEpoch?: number;
   readonly retryOfRunId?: string;
+  /** The handler's retry policy where this process knows the handler: its `maxRetries` is the default. */
+  readonly handlerRetry?: RetryPolicy | null;
+  /** The handler's gates where this process knows the handler; a worker that does adds them otherwise. */
+  readonly handlerGates?: HandlerGates | null;
 }
 
 /**
@@ -22,7 +32,14 @@ export interface NewRunOptions {
  * saying one and leaving it out are the same request; left out is what only says who asked.
  */
 function specHash(spec: WorkSpec): string {
-  const { triggerSource: _who, correlationId: _joins, parentRunId: _under, runAfter, ...asked } = spec;
+  const {
+    triggerSource: _who,
+    correlationId: _joins,
+    parentRunId: _under,
+    runAfter,
+    expiresAt,
+    ...asked
+  } = spec;
   return sha256Hex(
     canonicalJson({
       ...DEFAULTS,
@@ -33,6 +50,7 @@ function specHash(spec: WorkSpec): string {
       ...asked,
       triggerSource: null,
       runAfter: runAfter === undefined ? null : runAfter.toISOString(),
+      ...(expiresAt === undefined ? {} : { expiresAt: expiresAt.toISOString() }),
     }),
   );
 }
@@ -62,16 +80,38 @@ export function newRun(spec: WorkSpec, options: NewRunOptions = {}): NewRun {
     parentEpoch: options.parentEpoch ?? null,
     retryOfRunId: options.retryOfRunId ?? null,
     triggerSource: spec.triggerSource ?? DEFAULTS.triggerSource,
-    maxAttempts: (spec.maxRetries ?? DEFAULTS.maxRetries) + 1,
+    maxAttempts: maxRetriesFor(spec, options.handlerRetry ?? null) + 1,
     retryDelayMs: Math.round((spec.retryDelaySeconds ?? DEFAULTS.retryDelaySeconds) * 1000),
     timeoutMs: Math.max(1, Math.round((spec.timeoutSeconds ?? DEFAULTS.timeoutSeconds) * 1000)),
     deadLetter: deadLetterOf(spec),
-    runAfter: spec.runAfter ?? null,
+    runAfter:
+      spec.debounceSeconds === undefined
+        ? (spec.runAfter ?? null)
+        : new Date(Date.now() + spec.debounceSeconds * 1_000),
+    expiresAt: spec.expiresAt ?? null,
+    deadlineMs:
+      spec.deadlineSeconds === undefined ? null : Math.max(1, Math.round(spec.deadlineSeconds * 1_000)),
+    singletonKey: spec.singletonKey ?? null,
+    retryPolicy: spec.retry === undefined ? null : JSON.stringify(toRetryPolicyJson(spec.retry)),
+    gates: gatesFor(spec, options.handlerGates ?? null),
+    paramsRef: null,
   };
 }
 
-/** Sizes that only show once the row is built. */
-export function checkSizes(run: NewRun): SpecIssue[] {
+function gatesFor(spec: WorkSpec, handler: HandlerGates | null): string | null {
+  const subject = { kind: spec.kind, name: spec.name, lane: spec.lane ?? DEFAULTS.lane, params: spec.params ?? {} };
+  const gates = [...gatesOfSpec(spec), ...(handler?.gatesOf(subject) ?? [])];
+  return gates.length === 0 ? null : encodeGates(mergeGates(gates));
+}
+
+function maxRetriesFor(spec: WorkSpec, handlerRetry: RetryPolicy | null): number {
+  const own = spec.retry === undefined ? undefined : maxRetriesOf(spec.retry);
+  const handlers = handlerRetry === null ? undefined : maxRetriesOf(handlerRetry);
+  return spec.maxRetries ?? own ?? handlers ?? DEFAULTS.maxRetries;
+}
+
+/** Sizes that only show once the row is built. @param maxPayloadBytes of params. */
+export function checkSizes(run: NewRun, maxPayloadBytes: number = LIMITS.payloadBytes): SpecIssue[] {
   const issues: SpecIssue[] = [];
   const check = (field: string, text: string, limit: number): void => {
     // A string has at most three bytes a UTF-16 unit: short ones need no count.
@@ -83,23 +123,26 @@ export function checkSizes(run: NewRun): SpecIssue[] {
       });
     }
   };
-  check('params', run.params, LIMITS.payloadBytes);
+  check('params', run.params, maxPayloadBytes);
   check('metadata', run.metadata, LIMITS.metadataBytes);
   return issues;
 }
 
-/** A start that no column can hold would fail the whole flush it travels in, its neighbours included. */
-export function checkRunAfter({ runAfter }: WorkSpec): SpecIssue[] {
-  if (runAfter === undefined) return [];
-  const time = runAfter.getTime();
-  if (time >= 0 && time < Date.UTC(10_000, 0, 1)) return [];
-  return [
-    { field: 'run_after', code: 'out_of_range', message: 'run_after must be an instant from 1970 to 9999' },
-  ];
+/** An instant that no column can hold would fail the whole flush it travels in, its neighbours included. */
+export function checkInstants({ runAfter, expiresAt }: WorkSpec): SpecIssue[] {
+  return [['run_after', runAfter] as const, ['expires_at', expiresAt] as const].flatMap(
+    ([field, instant]): SpecIssue[] => {
+      if (instant === undefined) return [];
+      const time = instant.getTime();
+      if (time >= 0 && time < Date.UTC(10_000, 0, 1)) return [];
+      return [{ field, code: 'out_of_range', message: `${field} must be an instant from 1970 to 9999` }];
+    },
+  );
 }
 
 /** The spec of a run that asks for the same work again. */
 export function specOfRun(run: RunRecord): WorkSpec {
+  const storedRetry = storedRetryPolicy(run.retryPolicy);
   return {
     kind: run.kind,
     name: run.name,
@@ -112,6 +155,9 @@ export function specOfRun(run: RunRecord): WorkSpec {
     retryDelaySeconds: run.retryDelayMs / 1000,
     timeoutSeconds: run.timeoutMs / 1000,
     deadLetter: run.deadLetter,
+    ...(storedRetry === null ? {} : { retry: storedRetry }),
+    ...(run.singletonKey === null ? {} : { singletonKey: run.singletonKey }),
+    ...specOfGates(run.gates),
     correlationId: run.correlationId ?? run.runId,
     ...(run.parentRunId === null ? {} : { parentRunId: run.parentRunId }),
   };

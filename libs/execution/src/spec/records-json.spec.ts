@@ -46,6 +46,13 @@ const run: RunRecord = {
   createdAt: at(0),
   startedAt: at(1),
   completedAt: null,
+  expiresAt: null,
+  runDeadlineAt: null,
+  singletonKey: null,
+  retryPolicy: null,
+  gates: null,
+  paramsRef: null,
+  resultRef: null,
 };
 
 describe('the JSON of a run', () => {

@@ -5,6 +5,8 @@
 import { z } from 'zod';
 import { PRIORITIES, RUN_KINDS, RUN_STATUSES } from '@spine/core';
 import type { DeadLetter, RunEvent, RunRecord } from '@spine/database';
+import { parseRef, standIn } from '../payload/ref.ts';
+import { retryPolicyJson, storedRetryPolicy, toRetryPolicyJson } from './retry-json.ts';
 
 const instant = z.iso.datetime().describe('RFC 3339, UTC.');
 const json = z.unknown().describe('Any JSON.');
@@ -31,6 +33,9 @@ export const runJson = z
     status: z.enum(RUN_STATUSES),
     params: json,
     result: json,
+    omitted: z
+      .array(z.enum(['params', 'result']))
+      .describe('What is too large for this answer: {"$omitted": {bytes, sha256}} stands in its place.'),
     error: storedErrorJson.nullable(),
     attempt: z.int().describe('Attempts started so far.'),
     max_attempts: z.int(),
@@ -46,6 +51,10 @@ export const runJson = z
     retry_delay_seconds: z.number(),
     timeout_seconds: z.number(),
     available_at: instant,
+    expires_at: instant.nullable().describe('Not started by then, it never is.'),
+    deadline_at: instant.nullable().describe('Over then, whatever its attempts allow.'),
+    singleton_key: z.string().nullable(),
+    retry: retryPolicyJson.nullable(),
     created_at: instant,
     started_at: instant.nullable().describe('Start of the first attempt.'),
     completed_at: instant.nullable(),
@@ -103,6 +112,20 @@ function iso(time: Date | null): string | null {
   return time === null ? null : time.toISOString();
 }
 
+function retryOf(run: RunRecord): RunJson['retry'] {
+  const policy = storedRetryPolicy(run.retryPolicy);
+  return policy === null ? null : toRetryPolicyJson(policy);
+}
+
+function omittedOf({ paramsRef, resultRef }: RunRecord): RunJson['omitted'] {
+  return [...(paramsRef === null ? [] : ['params' as const]), ...(resultRef === null ? [] : ['result' as const])];
+}
+
+/** The row of a run whose result is elsewhere has none. */
+function resultOf({ result, resultRef }: RunRecord): unknown {
+  return result === null && resultRef !== null ? standIn(parseRef(resultRef)) : result;
+}
+
 function leaseOf(run: RunRecord): RunJson['lease'] {
   const { leaseOwner, leaseExpiresAt, deadlineAt } = run;
   if (leaseOwner === null || leaseExpiresAt === null || deadlineAt === null) return null;
@@ -122,7 +145,8 @@ export function toRunJson(run: RunRecord): RunJson {
     priority: run.priority,
     status: run.status,
     params: run.params,
-    result: run.result,
+    result: resultOf(run),
+    omitted: omittedOf(run),
     error: run.error,
     attempt: run.attempt,
     max_attempts: run.maxAttempts,
@@ -138,6 +162,10 @@ export function toRunJson(run: RunRecord): RunJson {
     retry_delay_seconds: run.retryDelayMs / 1000,
     timeout_seconds: run.timeoutMs / 1000,
     available_at: run.availableAt.toISOString(),
+    expires_at: iso(run.expiresAt),
+    deadline_at: iso(run.runDeadlineAt),
+    singleton_key: run.singletonKey,
+    retry: retryOf(run),
     created_at: run.createdAt.toISOString(),
     started_at: iso(run.startedAt),
     completed_at: iso(run.completedAt),

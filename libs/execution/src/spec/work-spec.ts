@@ -1,4 +1,6 @@
 import type { Priority, RunKind } from '@spine/core';
+import type { ConcurrencyLimit, RateLimit } from '../gates/gates-json.ts';
+import type { RetryPolicy } from '../policy/retry-policy.ts';
 
 /** What to run: the one shape every executor accepts. Durations are seconds, as in the HTTP contract. */
 export interface WorkSpec {
@@ -28,6 +30,25 @@ export interface WorkSpec {
   readonly timeoutSeconds?: number;
   /** Not before this instant. */
   readonly runAfter?: Date;
+  /** Not started by then, it never is: the run ends as `timed_out`. */
+  readonly expiresAt?: Date;
+  /** Over this many seconds after it became available, all attempts and waits included. */
+  readonly deadlineSeconds?: number;
+  /** How failed attempts are made again. Default: the handler's policy, else exponential. */
+  readonly retry?: RetryPolicy;
+  /**
+   * Of all runs with one key at most one is active and one waits; a new one takes the place of the one that waits, which
+   * is cancelled. With `debounceSeconds` it starts only when no other came for that long.
+   */
+  readonly singletonKey?: string;
+  /** Needs `singletonKey`. */
+  readonly debounceSeconds?: number;
+  /** Runs under one key at the same time; all limits named count. At most 5. */
+  readonly concurrency?: readonly ConcurrencyLimit[];
+  /** How many runs start under one key in a time; all rates named count. At most 5. */
+  readonly rateLimits?: readonly RateLimit[];
+  /** Dependencies whose circuit breakers must be closed for it to start. At most 5. */
+  readonly breakers?: readonly string[];
   /** Whether a final failure becomes a dead letter. Default: true but for steps, whose workflow decides. */
   readonly deadLetter?: boolean;
 }

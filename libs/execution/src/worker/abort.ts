@@ -3,7 +3,9 @@ import type { AbortReason } from './context.ts';
 
 const MESSAGES: Readonly<Record<AbortReason, string>> = {
   timed_out: 'the attempt exceeded its time-out',
-  lost: 'the run was cancelled or taken over: this attempt no longer holds it',
+  lost: 'the run was taken over: this attempt no longer holds it',
+  cancelled: 'the run was cancelled',
+  paused: 'the run was paused',
   shutdown: 'the worker is stopping',
 };
 

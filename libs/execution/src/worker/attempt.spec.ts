@@ -19,6 +19,11 @@ const run: ClaimedRun = {
   correlationId: null,
   parentRunId: null,
   metadata: {},
+  lastError: null,
+  retryPolicy: null,
+  gates: null,
+  runTimeLeftMs: null,
+  paramsRef: null,
 };
 
 beforeEach(() => {

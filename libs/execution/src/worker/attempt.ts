@@ -10,6 +10,8 @@ import type { AbortReason } from './context.ts';
 
 export class Attempt {
   readonly run: ClaimedRun;
+  /** Called when the handler returns a result after the attempt was interrupted; the result is dropped. */
+  onLateResult: () => void = () => undefined;
   readonly #controller = new AbortController();
   readonly #interrupted: Promise<AbortReason>;
   #interrupt: (reason: AbortReason) => void = () => undefined;
@@ -21,7 +23,13 @@ export class Attempt {
     this.#interrupted = new Promise((resolve) => {
       this.#interrupt = resolve;
     });
-    this.#arm(performance.now() + run.timeoutMs);
+    this.#arm(performance.now() + Math.min(run.timeoutMs, run.runTimeLeftMs ?? Infinity));
+  }
+
+  /** Whether it is the deadline of the whole run that ends the attempt, and not its own time-out. */
+  get isLastByDeadline(): boolean {
+    const { runTimeLeftMs, timeoutMs } = this.run;
+    return runTimeLeftMs !== null && runTimeLeftMs <= timeoutMs;
   }
 
   get signal(): AbortSignal {

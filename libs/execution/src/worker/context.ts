@@ -1,7 +1,8 @@
 import type { RunKind } from '@spine/core';
-import type { DbTransaction } from '@spine/database';
+import type { DbTransaction, RunRecord, StoredError } from '@spine/database';
 import type { Logger } from '@spine/observability';
 import type { SubmitOutcome } from '../dispatch/outcome.ts';
+import type { HandlerLimits } from '../gates/limits.ts';
 import type { WorkSpec } from '../spec/work-spec.ts';
 
 /** The attempt a handler works for. */
@@ -19,16 +20,50 @@ export interface AttemptInfo {
   readonly correlationId: string | null;
   readonly parentRunId: string | null;
   readonly metadata: Readonly<Record<string, unknown>>;
+  /** What ended the attempt before; null for the first. */
+  readonly lastError: StoredError | null;
 }
+
+/** What is known of a run wherever it runs. */
+export type RunSummary = Pick<
+  RunRecord,
+  | 'runId'
+  | 'kind'
+  | 'name'
+  | 'lane'
+  | 'status'
+  | 'result'
+  | 'error'
+  | 'attempt'
+  | 'maxAttempts'
+  | 'correlationId'
+  | 'parentRunId'
+  | 'createdAt'
+  | 'startedAt'
+  | 'completedAt'
+>;
 
 /** Why a handler's signal was aborted. */
 export type AbortReason =
   /** The attempt's time-out is over; its outcome is already decided. */
   | 'timed_out'
-  /** The run was cancelled, or its lease lost to another worker: whatever is still written is refused. */
+  /** The run was taken from this attempt, by whatever it was: what is still written is refused. */
   | 'lost'
+  /** As lost, and known to be by a cancel. */
+  | 'cancelled'
+  /** As lost, and known to be by a pause: the run starts again when it is resumed. */
+  | 'paused'
   /** This worker stops; the run is handed back and starts again elsewhere. */
   | 'shutdown';
+
+/** The circuit breaker of a dependency, as a handler uses it. */
+export interface ContextBreaker {
+  /**
+   * Calls the dependency, unless it is known to fail.
+   * @throws BreakerOpenError in place of the call: let it pass, and the run is deferred, no attempt charged.
+   */
+  fire<T>(call: () => T | Promise<T>): Promise<T>;
+}
 
 /** What a handler gets beside its params. */
 export interface HandlerContext {
@@ -40,16 +75,29 @@ export interface HandlerContext {
   /** Records progress as an event: a fraction from 0 to 1 and a message. At most one a second is kept. */
   progress(fraction: number, message?: string): void;
   /**
-   * Appends an event to the run's history.
+   * Appends an event to the run's history; `data` is at most 64 KiB of JSON.
+   * @throws ValidationError for a type or data that cannot be stored.
    * @throws AttemptAbortedError when the attempt no longer holds the run.
    */
   event(type: string, data?: Readonly<Record<string, unknown>>): Promise<void>;
   /** Submits a child run; refused (`fenced`) once this attempt no longer holds its run. */
-  submit(spec: WorkSpec): Promise<SubmitOutcome>;
+  submit(spec: WorkSpec): Promise<SubmitOutcome<RunSummary>>;
   /**
    * Runs `work` in a database transaction that commits only while this attempt holds the run, so that a worker that
    * lost its run writes nothing.
    * @throws AttemptAbortedError when it no longer does; everything is rolled back.
    */
   transaction<T>(work: (trx: DbTransaction) => Promise<T>): Promise<T>;
+  /**
+   * Puts the run off: the attempt ends uncharged, and the run waits for so many seconds. At most about 1,000 times a run.
+   * @throws RunDeferredError always; a handler that catches everything must throw it on.
+   */
+  defer(seconds: number, reason: string): never;
+  /**
+   * The circuit breaker of a dependency, shared by all workers.
+   * @throws ConfigError for a name that is none of a dependency.
+   */
+  breaker(name: string): ContextBreaker;
+  /** Rates that all workers share. */
+  readonly limits: HandlerLimits;
 }

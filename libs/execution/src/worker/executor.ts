@@ -6,29 +6,29 @@
  * Nothing here throws for what a handler did: every end of an attempt is a settlement, and a refused settlement is
  * counted and dropped.
  */
-import {
-  assertNever,
-  ErrorCategory,
-  handlerKey,
-  TimeoutError,
-  toErrorInfo,
-  ValidationError,
-} from '@spine/core';
-import type { ErrorInfo } from '@spine/core';
+import { handlerKey } from '@spine/core';
 import type { SettleItem, SettleOutcome, Settlement } from '@spine/database';
 import type { Metrics } from '@spine/observability';
+import { runWithPayloads } from '../payload/attempt-payloads.ts';
+import type { Payloads } from '../payload/payloads.ts';
 import { decideSettlement } from '../policy/retry.ts';
 import type { AttemptEnd } from '../policy/retry.ts';
-import type { Handler, HandlerRegistry } from '../registry/registry.ts';
+import type { RetryPolicy } from '../policy/retry-policy.ts';
+import type { HandlerRegistry } from '../registry/registry.ts';
+import { storedRetryPolicy } from '../spec/retry-json.ts';
+import { inProcessCall } from './attempt-end.ts';
+import type { HandlerCall } from './attempt-end.ts';
 import type { Attempt } from './attempt.ts';
-import { AttemptContext } from './handler-context.ts';
+import { EngineContext } from './handler-context.ts';
 import type { ContextServices } from './handler-context.ts';
-import { encodeResult } from './result.ts';
 
 export interface ExecutorOptions extends ContextServices {
   readonly registry: HandlerRegistry;
   readonly settle: (item: SettleItem) => Promise<SettleOutcome>;
   readonly metrics: Metrics;
+  readonly payloads: Payloads;
+  /** How handlers are called. Default: in this process. */
+  readonly call?: HandlerCall | undefined;
   /** In [0, 1); default Math.random. */
   readonly random?: () => number;
 }
@@ -45,10 +45,12 @@ export interface ExecutedAttempt {
 export class Executor {
   readonly #options: ExecutorOptions;
   readonly #random: () => number;
+  readonly #call: HandlerCall;
 
   constructor(options: ExecutorOptions) {
     this.#options = options;
     this.#random = options.random ?? Math.random;
+    this.#call = options.call ?? inProcessCall(options.payloads.limits.maxBytes);
   }
 
   /**
@@ -57,7 +59,9 @@ export class Executor {
    */
   async execute(attempt: Attempt, onHandlerEnd: () => void): Promise<ExecutedAttempt> {
     const started = performance.now();
-    const end = await this.#run(attempt);
+    attempt.onLateResult = this.#countLateResult;
+    const context = new EngineContext(attempt, this.#options);
+    const end = await this.#run(attempt, context);
     attempt.end();
     onHandlerEnd();
     this.#options.metrics.runSeconds.observe(
@@ -65,11 +69,20 @@ export class Executor {
       (performance.now() - started) / 1000,
     );
     if (end === 'lost') return this.#fenced();
-    const settlement = decideSettlement(attempt.run, end, this.#random());
+    // Its lines are refused once it is settled.
+    if (context.runLog !== null) await context.runLog.close();
+    const settlement = decideSettlement(attempt.run, end, this.#random(), this.#retryPolicy(attempt));
     return this.#settle(attempt, settlement);
   }
 
-  async #run(attempt: Attempt): Promise<AttemptEnd | 'lost'> {
+  /** The spec's policy wins over the handler's. */
+  #retryPolicy({ run }: Attempt): RetryPolicy | null {
+    return (
+      storedRetryPolicy(run.retryPolicy) ?? this.#options.registry.get(run.kind, run.name)?.retry ?? null
+    );
+  }
+
+  async #run(attempt: Attempt, context: EngineContext): Promise<AttemptEnd | 'lost'> {
     const { kind, name } = attempt.run;
     const handler = this.#options.registry.get(kind, name);
     if (handler === undefined) {
@@ -79,69 +92,28 @@ export class Executor {
         reason: `handler ${handlerKey(kind, name)} is not registered in this worker`,
       };
     }
-    const parsed = handler.parse(attempt.run.params);
-    if (!parsed.ok) {
-      const issues = parsed.issues.map((issue) => ({
-        field: issue.field,
-        code: issue.code,
-        message: issue.message,
-      }));
-      const message = issues.map((issue) => `${issue.field}: ${issue.message}`).join('; ');
-      return threw(new ValidationError(`invalid params: ${message}`, { issues }));
-    }
-    return this.#invoke(handler, parsed.params, attempt);
-  }
-
-  async #invoke(handler: Handler, params: unknown, attempt: Attempt): Promise<AttemptEnd | 'lost'> {
-    const context = new AttemptContext(attempt, this.#options);
-    let called: Promise<AttemptEnd>;
-    try {
-      called = Promise.resolve(handler.invoke(params, context)).then(returned, threw);
-    } catch (error) {
-      called = Promise.resolve(threw(error));
-    }
-    const first = await Promise.race([called, attempt.interrupted]);
-    // An interruption decides even when the handler answered it in the same turn.
-    const reason = attempt.reason;
-    if (reason === null) return typeof first === 'string' ? 'lost' : first;
-    switch (reason) {
-      case 'lost':
-        return 'lost';
-      case 'shutdown':
-        return { type: 'interrupted', reason: 'the worker is stopping' };
-      case 'timed_out':
-        return { type: 'timed_out', error: timeoutInfo(attempt.run.timeoutMs) };
-      default:
-        return assertNever(reason);
-    }
+    return runWithPayloads(this.#options.payloads, handler, attempt, context, this.#call);
   }
 
   async #settle(attempt: Attempt, settlement: Settlement): Promise<ExecutedAttempt> {
     const { runId, epoch } = attempt.run;
     const outcome = await this.#options.settle({ runId, epoch, settlement });
-    if (outcome === 'fenced') return this.#fenced();
-    this.#options.metrics.settled.inc({ outcome: settlement.type });
+    if (outcome === 'fenced') {
+      if (settlement.type === 'completed') this.#options.payloads.discard(runId, settlement.resultRef);
+      return this.#fenced();
+    }
+    const { metrics } = this.#options;
+    metrics.settled.inc({ outcome: settlement.type });
+    if (settlement.type === 'dead_lettered') metrics.deadLetters.inc({ source: 'worker' });
     return { outcome: settlement.type, error: 'error' in settlement ? settlement.error.message : null };
   }
+
+  readonly #countLateResult = (): void => {
+    this.#options.metrics.fenced.inc({ operation: 'late_result' });
+  };
 
   #fenced(): ExecutedAttempt {
     this.#options.metrics.fenced.inc({ operation: 'settle' });
     return { outcome: 'fenced', error: null };
   }
-}
-
-function returned(value: unknown): AttemptEnd {
-  const encoded = encodeResult(value);
-  return encoded.isOk() ? { type: 'returned', result: encoded.value } : threw(encoded.error);
-}
-
-function threw(error: unknown): AttemptEnd {
-  return { type: 'threw', error: toErrorInfo(error) };
-}
-
-function timeoutInfo(timeoutMs: number): ErrorInfo {
-  return {
-    ...toErrorInfo(new TimeoutError(`the attempt exceeded its time-out of ${timeoutMs} ms`)),
-    category: ErrorCategory.TIMEOUT,
-  };
 }

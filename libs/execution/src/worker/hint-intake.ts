@@ -4,18 +4,21 @@
  * 1. A slot is taken before a run is claimed; no hint is fetched while no slot is free.
  * 2. What does not fit into free slots waits a moment for some, and is then hinted anew for another worker.
  * 3. A hint ends when all its runs have, and reports what became of them.
+ * 4. Nothing is fetched from a lane that is known to be paused.
  */
 import type { Logger, Metrics } from '@spine/observability';
 import type { Delivery, HintConsumer, HintQueue } from '../queue/port.ts';
 import { within } from '../queue/within.ts';
 import type { AttemptOutcome, ExecutedAttempt } from './executor.ts';
+import type { PausedLanes } from './paused-lanes.ts';
 import type { Slots } from './slots.ts';
 
 export interface HintIntakeOptions {
   readonly queue: HintQueue;
   readonly slots: Slots;
   /** Claims and executes one run, for which a slot was taken; frees the slot. */
-  readonly execute: (runId: string) => Promise<ExecutedAttempt | 'gone'>;
+  readonly execute: (runId: string, gated: boolean) => Promise<ExecutedAttempt | 'gone'>;
+  readonly pausedLanes: PausedLanes;
   readonly stopping: AbortSignal;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -36,11 +39,17 @@ export class HintIntake {
 
   /** Fetches and accepts hints of a lane until the worker stops. */
   async run(lane: string, consumer: HintConsumer): Promise<void> {
-    const { slots, stopping } = this.#options;
+    const { slots, stopping, pausedLanes } = this.#options;
     while (!stopping.aborted) {
+      if (pausedLanes.has(lane)) {
+        await pausedLanes.changed(stopping);
+        continue;
+      }
       if (!(await slots.whenFree(FULL_WAIT_MS))) continue;
       const delivery = await consumer.next();
-      if (delivery !== null) await this.#accept(lane, delivery);
+      if (delivery === null) continue;
+      if (pausedLanes.has(lane)) await this.#putBack(lane, delivery);
+      else await this.#accept(lane, delivery);
     }
   }
 
@@ -52,20 +61,26 @@ export class HintIntake {
     let left = delivery.runIds;
     while (left.length > 0) {
       const taken = stopping.aborted ? 0 : slots.take(left.length);
-      for (const runId of left.slice(0, taken)) executed.push(execute(runId));
+      for (const runId of left.slice(0, taken)) executed.push(execute(runId, delivery.gated));
       left = left.slice(taken);
       if (left.length > 0 && (stopping.aborted || !(await slots.whenFree(LEFTOVER_WAIT_MS)))) break;
     }
-    if (left.length > 0) await this.#giveBack(lane, delivery.priority, left);
+    if (left.length > 0) await this.#giveBack(lane, delivery, left);
     void this.#report(delivery, executed, left.length);
   }
 
-  async #giveBack(lane: string, priority: number, runIds: readonly string[]): Promise<void> {
+  /** Fetched before the pause was heard of: kept in the queue for when the lane is resumed. */
+  async #putBack(lane: string, delivery: Delivery): Promise<void> {
+    await this.#giveBack(lane, delivery, delivery.runIds);
+    await delivery.finish({ outcomes: { given_back: delivery.runIds.length }, failure: null });
+  }
+
+  async #giveBack(lane: string, { priority, gated }: Delivery, runIds: readonly string[]): Promise<void> {
     const { queue, metrics, logger } = this.#options;
     metrics.hints.inc({ event: 'given_back' });
     // The relay hints these runs again if this fails. A queue that hangs must not hold up the worker's stop.
     const published = queue
-      .publish([{ lane, priority, runIds, label: `given back ×${runIds.length}`, delayMs: 0 }])
+      .publish([{ lane, priority, runIds, label: `given back ×${runIds.length}`, delayMs: 0, gated }])
       .catch((error: unknown) => logger.debug({ err: error }, 'giving runs back to the queue failed'));
     await within(GIVE_BACK_TIMEOUT_MS, published);
   }

@@ -41,6 +41,14 @@ describe('a result', () => {
     ['too many bytes', '語'.repeat(LIMITS.payloadBytes / 3)],
     ['an endless nest', Array.from({ length: 5_000 }).reduce<unknown>((inner) => [inner], [])],
     ['an array of NULs far in', ['x'.repeat(5_000), '\0']],
+    ['NaN', { ratio: NaN }],
+    ['NaN alone', NaN],
+    ['Infinity', [1, [Infinity]]],
+    ['a number that is not finite in an answer of toJSON', { toJSON: () => ({ n: -Infinity }) }],
+    ['an own key __proto__', JSON.parse('{"__proto__":{"admin":true}}')],
+    ['a key constructor far in', [{ a: { constructor: 1 } }]],
+    ['65 levels', Array.from({ length: 65 }).reduce<unknown>((inner) => [inner], null)],
+    ['65 levels, short ones among them', JSON.parse('{"a":'.repeat(65) + '1' + '}'.repeat(65))],
   ])('that holds %s is refused as the handler’s own permanent fault', (_, value) => {
     const result = encodeResult(value);
     expect(result.isErr() && result.error).toMatchObject({
@@ -56,6 +64,24 @@ describe('a result', () => {
     expect(encoded(cycle)).toContain('refused');
   });
 
+  it('that holds a number that is not finite is told which', () => {
+    expect(encoded({ rows: 1, ratio: NaN })).toBe(
+      'refused: the handler\'s result cannot be stored: "ratio" is NaN, which is no JSON number',
+    );
+  });
+
+  it('is bounded by what its deployment allows', () => {
+    expect(encodeResult('x'.repeat(98), 100).isOk()).toBe(true);
+    expect(encodeResult('x'.repeat(99), 100).isErr()).toBe(true);
+    expect(encodeResult('語'.repeat(33), 100).isErr()).toBe(true);
+  });
+
+  it('may nest 64 levels, and hold nulls', () => {
+    const nested = Array.from({ length: 63 }).reduce<unknown>((inner) => [inner], [null]);
+    expect(encoded(nested)).toBe(JSON.stringify(nested));
+    expect(encoded([null, undefined])).toBe('[null,null]');
+  });
+
   it('may be as large as allowed', () => {
     expect(encoded('x'.repeat(LIMITS.payloadBytes - 2))).toHaveLength(LIMITS.payloadBytes);
   });
@@ -69,7 +95,9 @@ describe('a result', () => {
     fc.assert(
       fc.property(fc.jsonValue({ stringUnit: 'grapheme' }), (value) => {
         const result = encodeResult(value);
-        fc.pre(result.isOk());
+        // The one thing JSON can carry that is refused.
+        fc.pre(!/"(?:__proto__|constructor|prototype)":/.test(JSON.stringify(value)));
+        expect(result.isOk()).toBe(true);
         const text = result.isOk() ? result.value : null;
         expect(text === null ? null : JSON.parse(text)).toEqual(JSON.parse(JSON.stringify(value)));
       }),

@@ -6,16 +6,21 @@
 import { claimOverdueRuns, exchangeRuns, GroupCommit, runsHeldBy } from '@spine/database';
 import type { ClaimedRun, ClaimOptions, Queryable, SettleItem, SettleOutcome } from '@spine/database';
 import type { Metrics } from '@spine/observability';
+import type { EventSignal } from '../events/event-signal.ts';
 
 export interface RunExchangeOptions extends ClaimOptions {
   readonly pool: Queryable;
   readonly metrics: Metrics;
+  /** Told of what was committed. */
+  readonly eventSignal?: EventSignal | undefined;
   /** Whether this worker executes the run already. */
   readonly isHeld: (runId: string) => boolean;
 }
 
+/** `at`: when it was asked for, by performance.now(). */
 type Item =
-  { readonly type: 'claim'; readonly runId: string } | { readonly type: 'settle'; readonly item: SettleItem };
+  | { readonly type: 'claim'; readonly runId: string; readonly at: number }
+  | { readonly type: 'settle'; readonly item: SettleItem; readonly at: number };
 
 type Outcome =
   | { readonly type: 'claim'; readonly run: ClaimedRun | null }
@@ -25,6 +30,8 @@ export class RunExchange {
   readonly #options: RunExchangeOptions;
   readonly #source: string;
   readonly #commits: GroupCommit<Item, Outcome>;
+  /** Runs found after an unanswered claim, with their epoch: few, over the life of a worker. */
+  readonly #recovered = new Map<string, number>();
 
   constructor(options: RunExchangeOptions) {
     this.#options = options;
@@ -41,13 +48,13 @@ export class RunExchange {
 
   /** The run, now held by this worker; null when it is gone: claimed by another, finished, not due, not known here. */
   async claim(runId: string): Promise<ClaimedRun | null> {
-    const answer = await this.#commits.submit({ type: 'claim', runId });
+    const answer = await this.#commits.submit({ type: 'claim', runId, at: performance.now() });
     return answer.type === 'claim' ? answer.run : null;
   }
 
   /** Ends an attempt. */
   async settle(item: SettleItem): Promise<SettleOutcome> {
-    const answer = await this.#commits.submit({ type: 'settle', item });
+    const answer = await this.#commits.submit({ type: 'settle', item, at: performance.now() });
     return answer.type === 'settle' ? answer.outcome : 'fenced';
   }
 
@@ -71,6 +78,8 @@ export class RunExchange {
       ...this.#options,
       source: this.#source,
     });
+    this.#observe(items);
+    if (claimed.length > 0 || settlements.length > 0) this.#options.eventSignal?.touch();
     const claims = new Map(claimed.map((run) => [run.runId, run]));
     if (ambiguous) await this.#addUnanswered(claims, runIds);
     metrics.claimed.inc(claims.size);
@@ -88,11 +97,31 @@ export class RunExchange {
     });
   }
 
-  /** The first, unanswered statement may have claimed some: the row names this worker, and nobody executes it. */
+  /** One claim and one settlement a statement, those that waited longest: a look at every item would cost too much. */
+  #observe(items: readonly Item[]): void {
+    const { claimSeconds, settleSeconds } = this.#options.metrics;
+    const now = performance.now();
+    const claim = items.find(({ type }) => type === 'claim');
+    if (claim !== undefined) claimSeconds.observe((now - claim.at) / 1000);
+    const settlement = items.find(({ type }) => type === 'settle');
+    if (settlement !== undefined) settleSeconds.observe((now - settlement.at) / 1000);
+  }
+
+  /**
+   * The first, unanswered statement may have claimed some: the row names this worker, and nobody executes it. Asked twice:
+   * a run that another statement claimed and that ended between the first look and its answer is gone from the second.
+   * Of two unanswered statements for one run the first to come here gets it.
+   */
   async #addUnanswered(claims: Map<string, ClaimedRun>, runIds: readonly string[]): Promise<void> {
     const { pool, isHeld, workerId } = this.#options;
-    for (const run of await runsHeldBy(pool, runIds, workerId)) {
-      if (!isHeld(run.runId)) claims.set(run.runId, run);
+    const unknown = (runs: readonly ClaimedRun[]): ClaimedRun[] =>
+      runs.filter((run) => !isHeld(run.runId) && this.#recovered.get(run.runId) !== run.epoch);
+    const seen = unknown(await runsHeldBy(pool, runIds, workerId));
+    if (seen.length === 0) return;
+    const ids = seen.map((run) => run.runId);
+    for (const run of unknown(await runsHeldBy(pool, ids, workerId))) {
+      this.#recovered.set(run.runId, run.epoch);
+      claims.set(run.runId, run);
     }
   }
 }

@@ -3,31 +3,52 @@
  *
  * 1. It never executes more runs than it has slots. 2. Postgres is polled slowly as well, so that a dead queue costs
  * latency only. 3. Every run it executes is in its LeaseKeeper. 4. stop() claims nothing more, waits for what runs, and
- * hands back what does not finish, no attempt charged.
+ * hands back what does not finish, no attempt charged. 5. After standing still for longer than a lease it starts and
+ * settles nothing before a heartbeat was answered.
  */
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { newWorkerId } from '@spine/core';
 import { appendAttemptEvents, GroupCommit, markWorkerStopped, registerWorker } from '@spine/database';
-import type { ClaimedRun, Db, Queryable } from '@spine/database';
+import type { ClaimedRun, Db, Pool, Queryable, SettleItem, SettleOutcome } from '@spine/database';
 import type { Logger, Metrics } from '@spine/observability';
+import type { ControlFeed } from '../control/control-feed.ts';
 import type { Dispatcher } from '../dispatch/dispatcher.ts';
+import type { HintPublisher } from '../dispatch/hint-publisher.ts';
+import type { Guards } from '../gates/guards.ts';
+import { WorkerGates } from '../gates/worker-gates.ts';
+import { RunLogWriter } from '../logs/run-log-writer.ts';
+import type { Payloads } from '../payload/payloads.ts';
+import type { EventSignal } from '../events/event-signal.ts';
 import type { HintConsumer, HintQueue } from '../queue/port.ts';
 import { within } from '../queue/within.ts';
+import { checkIsolated } from '../executors/threads/thread-pool.ts';
+import type { ThreadPool } from '../executors/threads/thread-pool.ts';
 import type { HandlerRegistry } from '../registry/registry.ts';
 import { Attempt } from './attempt.ts';
 import { Executor } from './executor.ts';
-import type { ExecutedAttempt } from './executor.ts';
+import type { AttemptOutcome, ExecutedAttempt } from './executor.ts';
+import { listenToControl } from './control.ts';
 import { HintIntake } from './hint-intake.ts';
 import { heartbeatPeriodMs, LeaseKeeper } from './lease-keeper.ts';
+import { PausedLanes } from './paused-lanes.ts';
 import { RunExchange } from './run-exchange.ts';
 import { Slots } from './slots.ts';
 
-export interface WorkerOptions {
+export interface WorkerOptions extends Guards {
   readonly pool: Queryable;
+  /** For claims that may wait for one another. */
+  readonly gatePool: Pool;
+  /** For the hints of runs whose turn has come. */
+  readonly publisher: HintPublisher;
   readonly db: Db;
   readonly queue: HintQueue;
   readonly dispatcher: Dispatcher;
+  readonly payloads: Payloads;
+  /** Without it, cancels and pauses reach running handlers with the next heartbeat. */
+  readonly control?: ControlFeed | undefined;
+  /** Told of what was committed. */
+  readonly eventSignal?: EventSignal | undefined;
   readonly registry: HandlerRegistry;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -40,7 +61,13 @@ export interface WorkerOptions {
   readonly heartbeatMs?: number;
   /** Pause between two looks into Postgres. Default 5 s. */
   readonly pollMs?: number;
+  /** Calls isolated handlers; needed where the registry has some. The caller closes it, after stop(). */
+  readonly threads?: ThreadPool;
+  /** Least severe line of a handler that is stored with its run: a pino level. Default `info`; `silent` stores none. */
+  readonly runLogLevel?: string;
   readonly version?: string;
+  /** Called when an operator asks this worker to stop: whoever owns the process ends it. Called more than once. */
+  readonly onDrainRequested?: () => void;
 }
 
 /** Runs one poll claims at the most. */
@@ -55,14 +82,18 @@ export class Worker {
   readonly #slots: Slots;
   readonly #leases: LeaseKeeper;
   readonly #exchange: RunExchange;
+  readonly #gates: WorkerGates;
   readonly #executor: Executor;
   readonly #intake: HintIntake;
   readonly #consumers: HintConsumer[] = [];
+  readonly #pausedLanes: PausedLanes;
+  #unsubscribe: () => void = () => undefined;
   readonly #stopping = new AbortController();
   /** What brings runs: hints and the poll. */
   readonly #loops: Promise<void>[] = [];
   #heartbeats: Promise<void> = Promise.resolve();
   #handingBack = false;
+  #begun = 0;
 
   constructor(options: WorkerOptions) {
     const { pool, metrics, logger, queue, registry } = options;
@@ -70,32 +101,55 @@ export class Worker {
     this.#options = options;
     this.#leaseMs = options.leaseMs ?? 30_000;
     this.#slots = new Slots(options.slots ?? 200);
-    const leases = new LeaseKeeper({ pool, logger, workerId, leaseMs: this.#leaseMs });
+    const leases = new LeaseKeeper({
+      pool,
+      logger,
+      metrics,
+      workerId,
+      leaseMs: this.#leaseMs,
+      status: () => (this.#stopped ? 'draining' : 'active'),
+      onDrain: () => this.#drainRequested(),
+    });
     this.#leases = leases;
     const exchange = new RunExchange({
       pool,
       metrics,
       workerId,
       leaseMs: this.#leaseMs,
-      handlers: registry.keys(),
+      handlers: registry.ungatedKeys(),
+      eventSignal: options.eventSignal,
       isHeld: (runId) => leases.has(runId),
     });
     this.#exchange = exchange;
+    this.#gates = new WorkerGates({
+      ...options,
+      workerId,
+      leaseMs: this.#leaseMs,
+      isHeld: (runId) => leases.has(runId),
+    });
     this.#executor = new Executor({
       ...options,
-      settle: (item) => exchange.settle(item),
+      call: options.threads?.call,
+      settle: (item) => (leases.lapsed(item.runId) ? this.#settleLate(item) : exchange.settle(item)),
       events: new GroupCommit({
-        flush: (events) => appendAttemptEvents(pool, events, `worker:${workerId}`),
+        flush: async (events) => {
+          const outcomes = await appendAttemptEvents(pool, events, `worker:${workerId}`);
+          options.eventSignal?.touch();
+          return outcomes;
+        },
         onFlush: metrics.commit('events'),
       }),
+      logs: new RunLogWriter({ pool, metrics, level: options.runLogLevel }),
     });
+    this.#pausedLanes = new PausedLanes(pool);
     this.#intake = new HintIntake({
+      pausedLanes: this.#pausedLanes,
       queue,
       slots: this.#slots,
       stopping: this.#stopping.signal,
       logger,
       metrics,
-      execute: (runId) => this.#claimAndExecute(runId),
+      execute: (runId, gated) => this.#claimAndExecute(runId, gated),
     });
   }
 
@@ -108,11 +162,17 @@ export class Worker {
     return this.#slots.total;
   }
 
+  /** Attempts begun since the start. */
+  get begun(): number {
+    return this.#begun;
+  }
+
   /** Registers the worker and starts to fetch. */
   async start(): Promise<void> {
     const { pool, registry, lanes, queue, version, logger } = this.#options;
     const { workerId, slots } = this;
     registry.check();
+    await checkIsolated(registry, this.#options.threads);
     await registerWorker(pool, {
       workerId,
       hostname: hostname(),
@@ -122,6 +182,9 @@ export class Worker {
       handlers: registry.keys(),
       slots,
     });
+    this.#leases.begin();
+    await this.#pausedLanes.refresh();
+    this.#subscribe();
     for (const lane of lanes) {
       const consumer = queue.consume(lane);
       this.#consumers.push(consumer);
@@ -132,6 +195,23 @@ export class Worker {
     logger.info({ worker_id: workerId, lanes, slots }, 'worker started');
   }
 
+  #subscribe(): void {
+    const { control, logger } = this.#options;
+    if (control === undefined) return;
+    this.#unsubscribe = listenToControl(control, {
+      workerId: this.workerId,
+      leases: this.#leases,
+      pausedLanes: this.#pausedLanes,
+      breakers: this.#options.breakers,
+      logger,
+      onDrain: () => this.#drainRequested(),
+    });
+  }
+
+  #drainRequested(): void {
+    if (!this.#stopped) this.#options.onDrainRequested?.();
+  }
+
   /**
    * Stops claiming, waits up to `graceMs` for what runs, then hands the rest back. Resolves when everything is
    * settled or refused.
@@ -139,16 +219,20 @@ export class Worker {
   async stop(graceMs = 8_000): Promise<void> {
     if (this.#stopped) return;
     this.#stopping.abort();
+    this.#options.metrics.draining.set(1);
     this.#slots.wake();
     await Promise.all(this.#consumers.map((consumer) => consumer.close()));
     // A claim under way may still win: only after these is everything held that will be.
     await Promise.all(this.#loops);
+    await within(Math.max(graceMs, HAND_BACK_MS), this.#gates.drain());
     await within(Math.max(graceMs, HAND_BACK_MS), this.#exchange.drain());
     await this.#idle(graceMs);
     this.#handingBack = true;
     this.#leases.interruptAll('shutdown');
     await this.#idle(HAND_BACK_MS);
     await this.#heartbeats;
+    await within(HAND_BACK_MS, this.#gates.stop());
+    this.#unsubscribe();
     const { pool, logger } = this.#options;
     await markWorkerStopped(pool, this.workerId).catch((error: unknown) => {
       logger.warn({ err: error }, 'the worker row could not be closed');
@@ -167,17 +251,26 @@ export class Worker {
   }
 
   /** A slot was taken for this run; it is free again when the run turns out to be gone, or its handler ends. */
-  async #claimAndExecute(runId: string): Promise<ExecutedAttempt | 'gone'> {
+  async #claimAndExecute(runId: string, gated: boolean): Promise<ExecutedAttempt | 'gone'> {
     let run: ClaimedRun | null;
+    let askedAt: number;
     try {
-      run = await this.#exchange.claim(runId);
+      if (this.#leases.lapsed()) await this.#leases.confirm();
+      askedAt = performance.now();
+      run = await this.#claim(runId, gated);
     } catch (error) {
       this.#slots.release();
       throw error;
     }
-    if (run !== null) return this.#execute(run);
+    if (run !== null) return this.#execute(run, askedAt);
     this.#slots.release();
     return 'gone';
+  }
+
+  /** A hint that is wrong about gates costs a second look. */
+  async #claim(runId: string, gated: boolean): Promise<ClaimedRun | null> {
+    const run = gated ? null : await this.#exchange.claim(runId);
+    return run === null && (gated || this.#gates.anyHandler) ? this.#gates.claim(runId) : run;
   }
 
   /**
@@ -185,19 +278,25 @@ export class Worker {
    * with the commit of this settlement; only when as many attempts as there are slots wait for their commit, it is kept
    * until this one is through.
    */
-  async #execute(run: ClaimedRun): Promise<ExecutedAttempt> {
+  async #execute(run: ClaimedRun, askedAt: number): Promise<ExecutedAttempt> {
     const attempt = new Attempt(run);
-    this.#leases.add(attempt);
+    this.#leases.add(attempt, askedAt);
+    // The answer may have lain about while the process stood still.
+    if (this.#leases.lapsed(run.runId)) await this.#leases.confirm(run.runId);
+    this.#begun += 1;
     // Claimed before the stop, answered after everything else was handed back.
     if (this.#handingBack) attempt.interrupt('shutdown');
     let slotHeld = true;
+    let outcome: AttemptOutcome | null = null;
     const onHandlerEnd = (): void => {
       if (this.#leases.size - this.#slots.used >= this.#slots.total) return;
       slotHeld = false;
       this.#slots.release();
     };
     try {
-      return await this.#executor.execute(attempt, onHandlerEnd);
+      const executed = await this.#executor.execute(attempt, onHandlerEnd);
+      outcome = executed.outcome;
+      return executed;
     } catch (error) {
       const { logger } = this.#options;
       logger.error(
@@ -209,7 +308,14 @@ export class Worker {
       attempt.end();
       if (slotHeld) this.#slots.release();
       this.#leases.remove(attempt);
+      this.#gates.ended(run, outcome);
     }
+  }
+
+  /** The end of an attempt whose lease may have ended: whoever has the run by now is not even asked. */
+  async #settleLate(item: SettleItem): Promise<SettleOutcome> {
+    await this.#leases.confirm(item.runId);
+    return this.#leases.holds(item.runId, item.epoch) ? this.#exchange.settle(item) : 'fenced';
   }
 
   async #pollLoop(): Promise<void> {
@@ -221,10 +327,14 @@ export class Worker {
       if (taken === 0) continue;
       let used = 0;
       try {
+        const askedAt = performance.now();
         const claimed = await this.#exchange.claimOverdue(lanes, taken);
         used = claimed.length;
         // Each logs its own failure.
-        for (const run of claimed) void this.#execute(run).catch(() => undefined);
+        for (const run of claimed) void this.#execute(run, askedAt).catch(() => undefined);
+        const gated = await this.#gates.claimOverdue(lanes, taken - used);
+        used += gated.length;
+        for (const run of gated) void this.#execute(run, askedAt).catch(() => undefined);
       } catch (error) {
         logger.debug({ err: error }, 'polling Postgres failed');
       } finally {
@@ -239,7 +349,11 @@ export class Worker {
       await this.#pause(heartbeatMs);
       metrics.slots.set({ state: 'used' }, this.#slots.used);
       metrics.slots.set({ state: 'total' }, this.#slots.total);
-      await this.#leases.beat(this.#stopped ? 'draining' : 'active');
+      await this.#leases.beat();
+      // Where nothing is listened to, or a notification was lost.
+      if (this.#stopped) continue;
+      await this.#pausedLanes.refresh().catch(() => undefined);
+      await this.#options.breakers.refresh();
     }
   }
 

@@ -9,6 +9,7 @@ export const deadLetterListQuery = z.strictObject({
   handler: text(220).optional().describe('Handler name, with or without its kind: fail or task:fail.'),
   error_category: once(z.enum(ERROR_CATEGORIES)).optional(),
   since: instant.optional().describe('Created at or after.'),
+  until: instant.optional().describe('Created before.'),
   resolved: flag.optional().describe('true: only resolved ones; false: only pending ones.'),
   ...offsetPaging,
 });
@@ -19,20 +20,24 @@ function isKind(text: string): text is RunKind {
 }
 
 /** `kind:name` or a name alone. Names hold no colon. */
-function handlerFilter(handler: string): Pick<DeadLetterFilter, 'kind' | 'name'> {
+export function handlerFilter(handler: string): Pick<DeadLetterFilter, 'kind' | 'name'> {
   const [kind = '', name] = handler.split(':', 2);
   return name !== undefined && isKind(kind) ? { kind, name } : { name: handler };
 }
 
 export function deadLetterFilter(query: DeadLetterListQuery): DeadLetterFilter {
-  const { handler, error_category, since, resolved } = query;
+  const { handler, error_category, since, until, resolved } = query;
   return {
     ...(handler === undefined ? {} : handlerFilter(handler)),
     ...(error_category === undefined ? {} : { errorCategory: error_category }),
     ...(since === undefined ? {} : { since }),
+    ...(until === undefined ? {} : { until }),
     ...(resolved === undefined ? {} : { resolved }),
   };
 }
+
+/** Who decided, where nobody says. */
+export const DEFAULT_BY = 'api';
 
 export const resolveBody = z
   .strictObject({

@@ -3,9 +3,8 @@ import { ApiBody, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import type { z } from 'zod';
 import { assertNever } from '@spine/core';
-import { closeDeadLetter, getDeadLetter, listDeadLetters } from '@spine/database';
 import type { DeadLetter } from '@spine/database';
-import { deadLetterJson, toDeadLetterJson } from '@spine/execution';
+import { deadLetterJson, DLQManager, toDeadLetterJson } from '@spine/execution';
 import type { DeadLetterJson, Engine } from '@spine/execution';
 import { accepted, envelopeOf, listOf, success } from '../http/envelope.ts';
 import type { Envelope } from '../http/envelope.ts';
@@ -17,11 +16,16 @@ import { noQuery } from '../http/query-values.ts';
 import type { NoQuery } from '../http/query-values.ts';
 import { Operation } from '../openapi/operation.decorator.ts';
 import { ENGINE } from '../tokens.ts';
-import { deadLetterFilter, deadLetterListQuery, replayedJson, resolveBody } from './dead-letter.schemas.ts';
+import {
+  DEFAULT_BY,
+  deadLetterFilter,
+  deadLetterListQuery,
+  replayedJson,
+  resolveBody,
+} from './dead-letter.schemas.ts';
 import type { DeadLetterListQuery, ResolveBody } from './dead-letter.schemas.ts';
 
 const DEAD_LETTER_ID = new IdPipe('dead letter');
-const DEFAULT_BY = 'api';
 
 function alreadyResolved(letter: DeadLetter): HttpProblem {
   const by = letter.resolvedBy === null ? '' : ` by ${letter.resolvedBy}`;
@@ -34,7 +38,11 @@ function alreadyResolved(letter: DeadLetter): HttpProblem {
 @ApiTags('dead letters')
 @Controller('api/v1/dlq')
 export class DeadLettersController {
-  constructor(@Inject(ENGINE) private readonly engine: Engine) {}
+  readonly #letters: DLQManager;
+
+  constructor(@Inject(ENGINE) engine: Engine) {
+    this.#letters = new DLQManager(engine);
+  }
 
   @Get()
   @Operation({
@@ -45,7 +53,7 @@ export class DeadLettersController {
     @Query({ schema: deadLetterListQuery }) query: DeadLetterListQuery,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<ListEnvelope<DeadLetterJson>> {
-    const found = await listDeadLetters(this.engine.db, deadLetterFilter(query), query);
+    const found = await this.#letters.list(deadLetterFilter(query), query);
     return list(reply, query, { ...found, items: found.deadLetters.map(toDeadLetterJson), nextCursor: null });
   }
 
@@ -60,7 +68,7 @@ export class DeadLettersController {
     @Query({ schema: noQuery }) _query: NoQuery,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<Envelope<DeadLetterJson>> {
-    const letter = await getDeadLetter(this.engine.db, id);
+    const letter = await this.#letters.get(id);
     if (letter === null) throw notFound('dead letter', id);
     return success(reply, toDeadLetterJson(letter));
   }
@@ -80,11 +88,7 @@ export class DeadLettersController {
     @Query({ schema: noQuery }) _query: NoQuery,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<Envelope<z.infer<typeof replayedJson>>> {
-    const outcome = await this.engine.dispatcher.replay(
-      id,
-      body?.resolved_by ?? DEFAULT_BY,
-      body?.note ?? null,
-    );
+    const outcome = await this.#letters.replay(id, body?.resolved_by ?? DEFAULT_BY, body?.note ?? null);
     switch (outcome.type) {
       case 'replayed': {
         const data = { run_id: outcome.runId, dead_letter_id: id, retry_of_run_id: outcome.deadLetter.runId };
@@ -113,11 +117,16 @@ export class DeadLettersController {
     @Query({ schema: noQuery }) _query: NoQuery,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<Envelope<DeadLetterJson>> {
-    const { db } = this.engine;
-    const by = body?.resolved_by ?? DEFAULT_BY;
-    const closed = await closeDeadLetter(db, id, { type: 'resolved', by, note: body?.note ?? null });
-    if (closed !== null) return success(reply, toDeadLetterJson(closed));
-    const letter = await getDeadLetter(db, id);
-    throw letter === null ? notFound('dead letter', id) : alreadyResolved(letter);
+    const outcome = await this.#letters.resolve(id, body?.resolved_by ?? DEFAULT_BY, body?.note ?? null);
+    switch (outcome.type) {
+      case 'resolved':
+        return success(reply, toDeadLetterJson(outcome.deadLetter));
+      case 'already_resolved':
+        throw alreadyResolved(outcome.deadLetter);
+      case 'not_found':
+        throw notFound('dead letter', id);
+      default:
+        return assertNever(outcome);
+    }
   }
 }

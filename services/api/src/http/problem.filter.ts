@@ -17,7 +17,7 @@ export class ProblemFilter implements ExceptionFilter {
 
   catch(error: unknown, host: ArgumentsHost): void {
     const reply = host.switchToHttp().getResponse<FastifyReply>();
-    const problem = toProblem(error);
+    const problem = toProblem(error, reply.request.routeOptions.bodyLimit);
     if (problem.status >= 500) logFault(this.#logger, reply, problem, error);
     void sendProblem(reply, problem);
   }

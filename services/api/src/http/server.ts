@@ -18,7 +18,12 @@ export interface ServerOptions {
   readonly admission: Admission;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  /** Bytes of a body that carries params; see {@link CARRIES_PARAMS}. */
+  readonly submitBodyBytes: number;
 }
+
+/** Endpoints whose bodies may be as large as params may be. */
+const CARRIES_PARAMS: ReadonlySet<string> = new Set(['/api/v1/runs', '/api/v1/runs/batch']);
 
 /** Answers a refused request; true when it was refused. */
 function refused(admission: Admission, request: FastifyRequest, reply: FastifyReply): boolean {
@@ -80,7 +85,7 @@ export interface Server {
 }
 
 /** A Fastify adapter with admission, strict bodies, response headers and metrics in place. */
-export function createServer({ admission, logger, metrics }: ServerOptions): Server {
+export function createServer({ admission, logger, metrics, submitBodyBytes }: ServerOptions): Server {
   const adapter = new FastifyAdapter({
     bodyLimit: MAX_BODY_BYTES,
     genReqId: requestIdOf,
@@ -101,7 +106,9 @@ export function createServer({ admission, logger, metrics }: ServerOptions): Ser
   });
   const fastify = adapter.getInstance();
   const routes: Route[] = [];
-  fastify.addHook('onRoute', ({ method, url }) => {
+  fastify.addHook('onRoute', (route) => {
+    const { method, url } = route;
+    if (CARRIES_PARAMS.has(url)) route.bodyLimit = submitBodyBytes;
     routes.push(...[method].flat().map((each) => ({ method: each, pattern: url })));
   });
   takeStrictJson(fastify);

@@ -1,13 +1,14 @@
 /** Which problem an error is. What is not known is INTERNAL: its message stays in the log. */
 import { HttpException } from '@nestjs/common';
 import { classifySqlFault } from '@spine/database';
+import { PayloadError, PayloadUnavailableError } from '@spine/execution';
 import { HttpProblem } from './problem.ts';
 
 /** Errors of the HTTP layer itself, by Fastify's code. */
-const FASTIFY: Readonly<Record<string, () => HttpProblem>> = {
-  FST_ERR_CTP_BODY_TOO_LARGE: () =>
-    new HttpProblem('PAYLOAD_TOO_LARGE', `the body is larger than ${MAX_BODY_BYTES} bytes`, {
-      errors: [{ field: 'body', code: 'too_large', message: `at most ${MAX_BODY_BYTES} bytes are allowed` }],
+const FASTIFY: Readonly<Record<string, (bodyLimit: number) => HttpProblem>> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: (limit) =>
+    new HttpProblem('PAYLOAD_TOO_LARGE', `the body is larger than ${limit} bytes`, {
+      errors: [{ field: 'body', code: 'too_large', message: `at most ${limit} bytes are allowed` }],
     }),
   FST_ERR_CTP_INVALID_MEDIA_TYPE: () =>
     new HttpProblem('UNSUPPORTED_MEDIA_TYPE', 'send the body as JSON with Content-Type: application/json'),
@@ -22,8 +23,16 @@ const FASTIFY: Readonly<Record<string, () => HttpProblem>> = {
   FST_ERR_MAX_PARAM_LENGTH: () => new HttpProblem('NOT_FOUND', 'nothing has a name that long'),
 };
 
-/** Bytes of a request body at the most. */
+/** Bytes of a request body at the most, where the endpoint says nothing else. */
 export const MAX_BODY_BYTES = 8 * 1024 * 1024;
+
+/** What a work spec may be beside its params. */
+const SPEC_BYTES = 1024 * 1024;
+
+/** Bytes of a body that carries params of that size. */
+export function submitBodyBytes(maxPayloadBytes: number): number {
+  return Math.max(MAX_BODY_BYTES, maxPayloadBytes + SPEC_BYTES);
+}
 
 function codeOf(error: unknown): string | undefined {
   if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;
@@ -50,12 +59,23 @@ function fromStatus(status: number): HttpProblem {
   }
 }
 
-export function toProblem(error: unknown): HttpProblem {
+/** A payload of a run that is needed and cannot be had. */
+function fromPayloadError(error: PayloadError): HttpProblem {
+  if (!(error instanceof PayloadUnavailableError)) return new HttpProblem('CONFLICT', error.message);
+  return new HttpProblem('UNAVAILABLE', `${error.message}; try again shortly`, {
+    retryAfterSeconds: 5,
+    cause: error,
+  });
+}
+
+/** @param bodyLimit of the endpoint. Default {@link MAX_BODY_BYTES}. */
+export function toProblem(error: unknown, bodyLimit: number = MAX_BODY_BYTES): HttpProblem {
   if (error instanceof HttpProblem) return error;
+  if (error instanceof PayloadError) return fromPayloadError(error);
   // Nest wraps what Fastify threw.
   const known =
     FASTIFY[codeOf(error) ?? ''] ?? FASTIFY[codeOf(error instanceof Error ? error.cause : null) ?? ''];
-  if (known !== undefined) return known();
+  if (known !== undefined) return known(bodyLimit);
   if (error instanceof HttpException && error.getStatus() < 500) return fromStatus(error.getStatus());
   if (classifySqlFault(error) === 'connection') {
     return new HttpProblem('UNAVAILABLE', 'the database does not answer; try again shortly', {

@@ -77,7 +77,10 @@ export const runListQuery = z.strictObject({
 });
 export type RunListQuery = z.infer<typeof runListQuery>;
 
-export function runFilter(query: RunListQuery): RunFilter {
+/** The part of a request that says which runs. */
+export type RunFilterFields = Omit<RunListQuery, keyof typeof cursorPaging>;
+
+export function runFilter(query: RunFilterFields): RunFilter {
   const { kind, status, name, lane, correlation_id, parent_run_id, tag, since, until } = query;
   return {
     ...(kind === undefined ? {} : { kind }),
@@ -91,6 +94,13 @@ export function runFilter(query: RunListQuery): RunFilter {
     ...(until === undefined ? {} : { until }),
   };
 }
+
+export const runQuery = z.strictObject({
+  payloads: flag
+    .default(true)
+    .describe('false leaves out params and results that are not in the run itself; see `omitted`.'),
+});
+export type RunQuery = z.infer<typeof runQuery>;
 
 export const eventListQuery = z.strictObject(cursorPaging);
 export type EventListQuery = z.infer<typeof eventListQuery>;

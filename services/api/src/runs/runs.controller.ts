@@ -20,8 +20,6 @@ import { encodeCursor, list, positionOf } from '../http/paging.ts';
 import type { ListEnvelope } from '../http/paging.ts';
 import { notFound } from '../http/problem.ts';
 import { logFault } from '../http/problem.filter.ts';
-import { noQuery } from '../http/query-values.ts';
-import type { NoQuery } from '../http/query-values.ts';
 import { BATCH_EXAMPLES, WORK_SPEC_EXAMPLES } from '../openapi/examples.ts';
 import { Operation } from '../openapi/operation.decorator.ts';
 import { ENGINE, LOGGER } from '../tokens.ts';
@@ -34,12 +32,23 @@ import {
   runAcceptedJson,
   runFilter,
   runListQuery,
+  runQuery,
   submitQuery,
 } from './run.schemas.ts';
-import type { BatchBody, EventListQuery, RunAcceptedJson, RunListQuery, SubmitQuery } from './run.schemas.ts';
+import type {
+  BatchBody,
+  EventListQuery,
+  RunAcceptedJson,
+  RunListQuery,
+  RunQuery,
+  SubmitQuery,
+} from './run.schemas.ts';
 import { submitted } from './submit-outcome.ts';
 
 const RUN_ID = new IdPipe('run');
+
+/** Params and result of one answer together; larger ones are told of and left out. */
+const SHOWN_BYTES = 32 * 1024 * 1024;
 
 /** Event ids are counted; beyond this a number is no id of an event. */
 function isEventId(text: string): boolean {
@@ -149,12 +158,13 @@ export class RunsController {
   })
   async getRun(
     @Param('run_id', RUN_ID) runId: string,
-    @Query({ schema: noQuery }) _query: NoQuery,
+    @Query({ schema: runQuery }) query: RunQuery,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<Envelope<RunJson>> {
-    const run = await this.engine.dispatcher.get(runId);
+    const { dispatcher, payloads } = this.engine;
+    const run = await dispatcher.get(runId);
     if (run === null) throw notFound('run', runId);
-    return success(reply, toRunJson(run));
+    return success(reply, toRunJson(query.payloads ? await payloads.show(run, SHOWN_BYTES) : run));
   }
 
   @Get(':run_id/events')

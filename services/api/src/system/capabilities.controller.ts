@@ -10,7 +10,7 @@ import type { Envelope } from '../http/envelope.ts';
 import { LIMIT } from '../http/paging.ts';
 import { noQuery } from '../http/query-values.ts';
 import type { NoQuery } from '../http/query-values.ts';
-import { MAX_BODY_BYTES } from '../http/to-problem.ts';
+import { submitBodyBytes } from '../http/to-problem.ts';
 import { Operation } from '../openapi/operation.decorator.ts';
 import { BATCH_LIMIT } from '../runs/run.schemas.ts';
 import { ENGINE, SETTINGS } from '../tokens.ts';
@@ -24,6 +24,8 @@ const FEATURES = [
   'retries',
   'dead_letters',
   'functions',
+  'run_logs',
+  'event_stream',
   'metrics',
   'queue_board',
 ] as const;
@@ -66,6 +68,7 @@ export class CapabilitiesController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Envelope<z.infer<typeof capabilitiesJson>> {
     const { backend } = this.engine.queue;
+    const { maxBytes } = this.engine.payloads.limits;
     return success(reply, {
       version: API_VERSION,
       tier: backend === 'bullmq-redis' ? 'distributed' : 'embedded',
@@ -74,8 +77,8 @@ export class CapabilitiesController {
       features: [...FEATURES],
       lanes: [...this.settings.worker.lanes],
       limits: {
-        body_bytes: MAX_BODY_BYTES,
-        params_bytes: LIMITS.payloadBytes,
+        body_bytes: submitBodyBytes(maxBytes),
+        params_bytes: maxBytes,
         metadata_bytes: LIMITS.metadataBytes,
         batch_items: BATCH_LIMIT,
         page_items: LIMIT.max,

@@ -1,0 +1,79 @@
+/** Runs over time: how many were submitted and how many ended, bucket by bucket, empty ones too. */
+import { sql } from 'kysely';
+import type { Db } from '../sql/kysely.ts';
+import { runsOfWindow } from './stats.ts';
+
+/** Runs counted for a timeline, at the most. */
+export const TIMELINE_LIMIT = 300_000;
+
+/** Runs that ended in the window are found when they were submitted at most this many hours before it. */
+export const TIMELINE_LOOKBACK_HOURS = 24;
+
+export interface TimelineBucket {
+  /** A multiple of the bucket's width since 1970, UTC. */
+  readonly start: Date;
+  readonly submitted: number;
+  readonly completed: number;
+  /** Ended as failed, timed_out or dead_lettered. */
+  readonly failed: number;
+  readonly cancelled: number;
+  /** False: reading stopped before this bucket was counted to its beginning; its counts are too low. */
+  readonly isComplete: boolean;
+}
+
+export interface Timeline {
+  readonly hours: number;
+  readonly bucketMinutes: number;
+  /** Oldest first. The first begins at or before the window, the last is the one under way. */
+  readonly buckets: readonly TimelineBucket[];
+}
+
+interface BucketRow {
+  start: Date;
+  submitted: number;
+  completed: number;
+  failed: number;
+  cancelled: number;
+  is_complete: boolean;
+}
+
+const TIMES = sql`id, status, created_at, completed_at`;
+
+/** The last `hours` hours in buckets of `bucketMinutes` minutes. */
+export async function runTimeline(
+  db: Db,
+  hours: number,
+  bucketMinutes: number,
+  limit = TIMELINE_LIMIT,
+): Promise<Timeline> {
+  // One bucket more: the first begins before the window does.
+  const read = hours + TIMELINE_LOOKBACK_HOURS + Math.ceil(bucketMinutes / 60);
+  const { rows } = await sql<BucketRow>`
+    WITH w AS MATERIALIZED (${runsOfWindow(TIMES, read, limit)}), p AS (
+      SELECT ${bucketMinutes}::integer * interval '1 minute' AS width, timestamptz 'epoch' AS origin,
+        CASE WHEN count(*) >= ${limit}::integer THEN min(created_at) ELSE '-infinity' END AS counted_since FROM w
+    ), b AS (
+      SELECT generate_series(date_bin(width, now() - ${hours}::integer * interval '1 hour', origin), now(), width) AS start
+      FROM p
+    ), e AS (
+      SELECT date_bin(width, created_at, origin) AS start, 'submitted' AS what FROM w, p
+      UNION ALL
+      SELECT date_bin(width, completed_at, origin),
+        CASE WHEN status IN ('completed', 'cancelled') THEN status ELSE 'failed' END
+      FROM w, p WHERE completed_at IS NOT NULL
+    ), n AS (
+      SELECT start, count(*) FILTER (WHERE what = 'submitted')::int AS submitted,
+        count(*) FILTER (WHERE what = 'completed')::int AS completed,
+        count(*) FILTER (WHERE what = 'failed')::int AS failed,
+        count(*) FILTER (WHERE what = 'cancelled')::int AS cancelled
+      FROM e GROUP BY start
+    )
+    SELECT b.start, COALESCE(n.submitted, 0) AS submitted, COALESCE(n.completed, 0) AS completed,
+      COALESCE(n.failed, 0) AS failed, COALESCE(n.cancelled, 0) AS cancelled, b.start >= p.counted_since AS is_complete
+    FROM b CROSS JOIN p LEFT JOIN n USING (start) ORDER BY b.start`.execute(db);
+  return {
+    hours,
+    bucketMinutes,
+    buckets: rows.map(({ is_complete, ...counts }) => ({ ...counts, isComplete: is_complete })),
+  };
+}

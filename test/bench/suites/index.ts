@@ -1,0 +1,25 @@
+import { costSuite } from './cost.ts';
+import { engineSuite } from './engine.ts';
+import { historySuite } from './history.ts';
+import { httpSuite } from './http.ts';
+import { idleLoadSuite } from './idle-load.ts';
+import { idleSuite } from './idle.ts';
+import { redisDownSuite } from './redis-down.ts';
+import { retentionSuite } from './retention.ts';
+import { slowHandlersSuite } from './slow-handlers.ts';
+import type { Suite } from './suite.ts';
+
+export const SUITES: readonly Suite[] = [
+  engineSuite,
+  idleSuite,
+  httpSuite,
+  costSuite,
+  slowHandlersSuite,
+  historySuite,
+  idleLoadSuite,
+  redisDownSuite,
+  retentionSuite,
+];
+
+/** The paired run. */
+export const BY_DEFAULT: readonly string[] = ['engine', 'idle'];

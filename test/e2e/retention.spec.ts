@@ -1,0 +1,60 @@
+/** The scheduler process with a retention period: old runs go, the others stay, and without one nothing goes. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createPool } from '@spine/database';
+import type { Pool } from '@spine/database';
+import { createTestDatabase, testRedisUrl, waitFor } from '@spine/testing';
+import type { TestDatabase } from '@spine/testing';
+import { addPastRuns, DAY_MINUTES } from '../integration/history-support.ts';
+import { startService } from './service-processes.ts';
+import type { ServiceProcess } from './service-processes.ts';
+
+let database: TestDatabase;
+let admin: Pool;
+let redisUrl: string;
+const services: ServiceProcess[] = [];
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  redisUrl = await testRedisUrl();
+  admin = createPool({ connectionString: database.connectionString, role: null, max: 2 });
+});
+afterAll(async () => {
+  await Promise.all(services.map((service) => service.kill('SIGKILL')));
+  await admin.end();
+  await database.drop();
+});
+
+async function startScheduler(env: Readonly<Record<string, string>>): Promise<ServiceProcess> {
+  const service = await startService('scheduler', {
+    SPINE_DATABASE_URL: database.connectionString,
+    SPINE_REDIS_URL: redisUrl,
+    ...env,
+  });
+  services.push(service);
+  return service;
+}
+
+async function storedRuns(): Promise<string[]> {
+  const { rows } = await admin.query<{ id: string }>('SELECT id FROM runs ORDER BY id');
+  return rows.map(({ id }) => id);
+}
+
+describe('the scheduler', () => {
+  it('deletes what is older than SPINE_RETENTION_DAYS, and nothing where it is not set', async () => {
+    const old = await addPastRuns(admin, { count: 1_500, minutesAgo: 5 * DAY_MINUTES });
+    const kept = await addPastRuns(admin, { count: 3, minutesAgo: 2 * DAY_MINUTES });
+    const keeping = await startScheduler({});
+    expect(keeping.output()).toContain('"retention_days":null');
+    const deleting = await startScheduler({ SPINE_RETENTION_DAYS: '3' });
+    await waitFor(async () => (await storedRuns()).length <= kept.length, {
+      timeoutMs: 20_000,
+      message: () => deleting.output(),
+    });
+    expect(await storedRuns()).toEqual(kept);
+    await waitFor(() => Promise.resolve(deleting.output().includes('"msg":"old runs deleted"')));
+    expect(deleting.output()).toContain(`"runs":${old.length}`);
+    deleting.process.kill('SIGTERM');
+    expect(await deleting.ended).toBe(0);
+    expect(keeping.output()).not.toContain('old runs deleted');
+  });
+});

@@ -1,0 +1,145 @@
+/** What senders make of an answer, and of a connection that broke before one came. */
+import { assertNever } from '@spine/core';
+import { report } from './database.ts';
+import { publish } from './queue.ts';
+import type { Answer, Attempt, Call, Claimed, Worker, World } from './world.ts';
+import { placeOf } from './world.ts';
+
+/** The worker process of this number, if it still is there. */
+export function workerOf(world: World, id: number): Worker | null {
+  const worker = world.workers[placeOf(world, id)];
+  return worker !== undefined && worker.id === id && worker.mode !== 'down' ? worker : null;
+}
+
+export function putWorker(world: World, worker: Worker): void {
+  world.workers[placeOf(world, worker.id)] = worker;
+}
+
+/** False when the sender cannot take the answer now. */
+export function learn(world: World, call: Call, answer: Answer): boolean {
+  switch (answer.type) {
+    case 'submit':
+      return call.type === 'submit' && learnSubmit(world, call, answer);
+    case 'relay':
+      // A hint that cannot be sent leaves the run to the relay's next look.
+      if (answer.hint && 'run' in call) hint(world, call.run);
+      return true;
+    case 'claim':
+      return call.type === 'claim' && learnClaim(world, call, answer);
+    case 'settle':
+      return call.type === 'settle' && learnSettle(world, call);
+    case 'heartbeat':
+      return call.type === 'heartbeat' && learnHeartbeat(world, call, answer);
+    default:
+      return assertNever(answer);
+  }
+}
+
+/** A hint, or the mark that there is none. */
+function hint(world: World, run: number): void {
+  if (!publish(world, run)) world.sent.push({ call: { type: 'unhint', run }, caller: 'gone', answer: null });
+}
+
+function learnSubmit(
+  world: World,
+  call: Extract<Call, { type: 'submit' }>,
+  answer: Extract<Answer, { type: 'submit' }>,
+): boolean {
+  world.clients[call.client] = { state: 'accepted', run: answer.run };
+  if (answer.inserted) hint(world, answer.run);
+  return true;
+}
+
+function learnClaim(
+  world: World,
+  call: Extract<Call, { type: 'claim' }>,
+  { claimed, own }: Extract<Answer, { type: 'claim' }>,
+): boolean {
+  const worker = workerOf(world, call.worker);
+  if (worker === null || worker.mode === 'frozen') return false;
+  if (claimed === null) return true;
+  const has = worker.attempts.some(({ run }) => run === claimed.run);
+  if (own && has && world.guards.lostClaim === 'taken_up') return true;
+  putWorker(world, { ...worker, attempts: withClaimed(worker, claimed) });
+  const run = world.runs[claimed.run];
+  if (!run) return true;
+  if (run.starts.includes(claimed.token)) {
+    report(world, {
+      invariant: 'starts_within_claims',
+      detail: `claim ${claimed.token} of run ${claimed.run} starts its handler again`,
+    });
+  }
+  world.runs[claimed.run] = { ...run, starts: [...run.starts, claimed.token] };
+  return true;
+}
+
+/** A worker that stops hands back at once what it still gets. */
+function attemptOf(worker: Worker, claimed: Claimed): Attempt {
+  if (worker.mode !== 'stopping') return { ...claimed, phase: 'running', settlement: null };
+  return { ...claimed, phase: 'ended', settlement: { type: 'handed_back', reason: 'stop' } };
+}
+
+/** Of two attempts of one run the older has lost it; the heartbeat would not tell, which asks by run. */
+function withClaimed(worker: Worker, claimed: Claimed): readonly Attempt[] {
+  const others = worker.attempts.filter(({ run, phase }) => run !== claimed.run || phase === 'ended');
+  const newer = worker.attempts.filter(({ run, epoch }) => run === claimed.run && epoch > claimed.epoch);
+  return newer.length > 0 ? worker.attempts : [...others, attemptOf(worker, claimed)];
+}
+
+function learnSettle(world: World, call: Extract<Call, { type: 'settle' }>): boolean {
+  const worker = workerOf(world, call.worker);
+  if (worker === null || worker.mode === 'frozen') return false;
+  // Settled or fenced: the attempt is over either way.
+  const attempts = worker.attempts.filter(({ run, token }) => run !== call.run || token !== call.token);
+  putWorker(world, { ...worker, attempts });
+  return true;
+}
+
+/** What is missing from the answer was taken away: its handler is aborted and settles nothing. */
+function learnHeartbeat(
+  world: World,
+  call: Extract<Call, { type: 'heartbeat' }>,
+  answer: Extract<Answer, { type: 'heartbeat' }>,
+): boolean {
+  const worker = workerOf(world, call.worker);
+  if (worker === null || worker.mode === 'frozen') return false;
+  const lost = (attempt: Attempt): boolean =>
+    attempt.phase !== 'ended' &&
+    call.held.some(
+      ({ run, token }, index) =>
+        run === attempt.run && token === attempt.token && !answer.alive.includes(index),
+    );
+  putWorker(world, { ...worker, attempts: worker.attempts.filter((attempt) => !lost(attempt)) });
+  return true;
+}
+
+/** The sender finds its connection broken. False for senders that would not notice. */
+export function onCut(world: World, call: Call): boolean {
+  switch (call.type) {
+    case 'submit':
+      world.clients[call.client] = { state: 'unanswered', run: call.run };
+      return true;
+    case 'claim': {
+      const worker = workerOf(world, call.worker);
+      // A poll is not sent again: whatever it claimed is left to the reaper.
+      if (worker === null || call.from === 'poll') return true;
+      putWorker(world, { ...worker, unanswered: [...worker.unanswered, call.run] });
+      return true;
+    }
+    case 'settle':
+    case 'heartbeat':
+    case 'relay':
+      return true;
+    case 'event':
+    case 'reap':
+    case 'cancel':
+    case 'pause':
+    case 'resume':
+    case 'expire':
+    case 'unhint':
+    case 'dead_letter':
+      return false;
+    default:
+      return assertNever(call);
+  }
+}

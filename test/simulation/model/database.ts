@@ -1,0 +1,199 @@
+/** Postgres in the simulation: executes one statement at a time, and reports every broken invariant to the observer. */
+import { assertNever, isTerminal } from '@spine/core';
+import { cancelRow, expireRow, insertRow, pauseRow, reapRow, relayRow } from './service-statements.ts';
+import { resumeRow, unhintRow } from './service-statements.ts';
+import { claimRow, handlerEventRow, heartbeatRow, reclaimRow, settleRow } from './worker-statements.ts';
+import { violationsOf } from './invariants.ts';
+import type { Cause, Violation } from './invariants.ts';
+import type { Change } from './row.ts';
+import type { Answer, Call, Claimed, Run, World } from './world.ts';
+
+type CallOf<T extends Call['type']> = Extract<Call, { type: T }>;
+
+/** The statement's effect and its answer; null for a statement nobody expects one of. */
+export function execute(world: World, call: Call): Answer | null {
+  const { guards } = world;
+  switch (call.type) {
+    case 'submit':
+      return submit(world, call);
+    case 'claim':
+      return claim(world, call);
+    case 'settle':
+      return settle(world, call);
+    case 'heartbeat':
+      return heartbeat(world, call);
+    case 'event':
+      write(world, call.run, { type: 'event', token: call.token }, (run) =>
+        handlerEventRow(run.row, call.epoch, guards),
+      );
+      return null;
+    case 'reap':
+      reap(world, call);
+      return null;
+    case 'cancel':
+      write(world, call.run, { type: 'cancel' }, (run) => cancelRow(run.row, guards));
+      return null;
+    case 'pause':
+      write(world, call.run, { type: 'pause' }, (run) => pauseRow(run.row, guards));
+      return null;
+    case 'resume':
+      write(world, call.run, { type: 'resume' }, (run) => resumeRow(run.row, world.now));
+      return null;
+    case 'unhint':
+      write(world, call.run, { type: 'unhint' }, (run) => unhintRow(run.row, world.now, guards));
+      return null;
+    case 'expire':
+      write(world, call.run, { type: 'expire' }, (run) => expireRow(run.row, world.now, guards));
+      return null;
+    case 'relay': {
+      const hint = write(world, call.run, { type: 'relay' }, (run) => relayRow(run.row, world.now, guards));
+      return { type: 'relay', hint };
+    }
+    case 'dead_letter': {
+      const run = world.runs[call.run];
+      if (run) world.runs[call.run] = { ...run, deadLetters: run.deadLetters + 1 };
+      return null;
+    }
+    default:
+      return assertNever(call);
+  }
+}
+
+/** Remembers the first violation. */
+export function report(world: World, violation: Violation): void {
+  world.violation ??= world.ignored.has(violation.invariant) ? null : violation;
+}
+
+/** The one place where a row changes. Answers whether it did. */
+function write(
+  world: World,
+  number: number,
+  cause: Cause,
+  decide: (run: Run) => Change | null,
+): boolean {
+  const before = world.runs[number] ?? null;
+  const change = before === null ? null : decide(before);
+  if (before === null || change === null) return false;
+  const after: Run = {
+    ...before,
+    row: change.row,
+    holder: holderAfter(before, change, cause),
+    claims: before.claims + (cause.type === 'claim' || cause.type === 'reclaim' ? 1 : 0),
+    settledBy:
+      cause.type === 'settle' || cause.type === 'hand_back'
+        ? [...before.settledBy, cause.token]
+        : before.settledBy,
+    terminalEvents: before.terminalEvents + (change.event?.terminal === true ? 1 : 0),
+    deadLetters: before.deadLetters + (change.deadLetter ? 1 : 0),
+  };
+  if (isRefusedByBackstop(world, before, after)) {
+    world.refused += 1;
+    return false;
+  }
+  for (const violation of violationsOf(before, after, cause, change.event, world)) {
+    report(world, violation);
+  }
+  world.runs[number] = after;
+  if (change.row.status === 'dead_lettered' && !change.deadLetter) {
+    world.sent.push({ call: { type: 'dead_letter', run: number }, caller: 'gone', answer: null });
+  }
+  return true;
+}
+
+function holderAfter(before: Run, change: Change, cause: Cause): Run['holder'] {
+  if (cause.type === 'claim' || cause.type === 'reclaim') return { token: cause.token, epoch: change.row.epoch };
+  return change.row.status === 'running' ? before.holder : null;
+}
+
+/** What the schema refuses by itself, where the world has its backstops. */
+function isRefusedByBackstop(world: World, before: Run, after: Run): boolean {
+  const { uniqueTerminalEvent, absorbingTrigger } = world.guards;
+  if (uniqueTerminalEvent && after.terminalEvents > 1) return true;
+  if (!absorbingTrigger || after.row === before.row) return false;
+  return isTerminal(before.row.status) || after.row.epoch < before.row.epoch;
+}
+
+function submit(world: World, call: CallOf<'submit'>): Answer {
+  const { client, run, hinted } = call;
+  const key = world.runs.findIndex((each) => each?.client === client);
+  if (world.runs[run]) return { type: 'submit', run, inserted: false };
+  if (key !== -1 && world.guards.submitUniqueKey) return { type: 'submit', run: key, inserted: false };
+  if (key !== -1) {
+    report(world, { invariant: 'one_run_per_key', detail: `runs ${key} and ${run} of one client` });
+  }
+  const spec = world.plan.clients[client];
+  if (spec === undefined) throw new RangeError(`no client ${client}`);
+  world.runs[run] = {
+    client,
+    row: insertRow(spec, hinted, world.now).row,
+    holder: null,
+    claims: 0,
+    starts: [],
+    settledBy: [],
+    terminalEvents: 0,
+    deadLetters: 0,
+  };
+  return { type: 'submit', run, inserted: true };
+}
+
+function claim(world: World, call: CallOf<'claim'>): Answer {
+  const { worker, run: number, from, known } = call;
+  const { lanePaused } = world;
+  const token = world.runs[number]?.claims ?? 0;
+  const answer = (taken: boolean, own = false): Answer => ({
+    type: 'claim',
+    claimed: taken ? claimedOf(world, number) : null,
+    own,
+  });
+  const taken = write(world, number, { type: 'claim', token }, ({ row }) =>
+    claimRow(row, { worker, overdue: from === 'poll', lanePaused }, world.now, world.guards),
+  );
+  if (taken || from !== 'resend') return answer(taken);
+  // The row tells whether the first claim happened.
+  if (world.guards.lostClaim !== 'claimed_anew') {
+    const row = world.runs[number]?.row;
+    return answer(row?.status === 'running' && row.leaseOwner === worker, true);
+  }
+  if (known) return answer(false);
+  return answer(
+    write(world, number, { type: 'reclaim', token }, ({ row }) => reclaimRow(row, worker, world.now)),
+  );
+}
+
+function claimedOf(world: World, number: number): Claimed | null {
+  const run = world.runs[number];
+  if (!run?.holder) return null;
+  const { epoch, attempt, spec } = run.row;
+  return { run: number, token: run.holder.token, epoch, attempt, spec };
+}
+
+function settle(world: World, call: CallOf<'settle'>): Answer {
+  const { type: how } = call.settlement;
+  const type = how === 'handed_back' || how === 'deferred' ? 'hand_back' : 'settle';
+  const stored = write(world, call.run, { type, token: call.token }, (run) =>
+    settleRow(run.row, call, world.now, world.guards),
+  );
+  const run = world.runs[call.run];
+  const mine = world.guards.settleFinishedEpoch && run?.row.finishedEpoch === call.epoch;
+  const outcome = stored || mine ? 'settled' : 'fenced';
+  const last = run?.settledBy.at(-1) === call.token;
+  // A later attempt that has settled, too, has overwritten the proof; then the answer may be `fenced`.
+  if (outcome === 'settled' ? run?.settledBy.includes(call.token) !== true : last) {
+    report(world, { invariant: 'honest_answer', detail: `run ${call.run}: told ${outcome}, which is untrue` });
+  }
+  return { type: 'settle', outcome };
+}
+
+function heartbeat(world: World, call: CallOf<'heartbeat'>): Answer {
+  const extend = ({ run, token, epoch }: Claimed): boolean =>
+    write(world, run, { type: 'heartbeat', token }, ({ row }) =>
+      heartbeatRow(row, epoch, world.now, world.guards),
+    );
+  return { type: 'heartbeat', alive: call.held.flatMap((held, place) => (extend(held) ? [place] : [])) };
+}
+
+function reap(world: World, call: CallOf<'reap'>): void {
+  const { guards, plan } = world;
+  const now = world.now + (guards.reapClock === 'process' ? plan.skewMs : 0);
+  write(world, call.run, { type: 'reap' }, (run) => reapRow(run.row, call.seen, now, guards));
+}

@@ -1,0 +1,117 @@
+/**
+ * The guards of the run engine as parameters, so that each can be weakened alone and the simulation can show what it
+ * keeps out. The names follow the statements in libs/database/src/runs.
+ */
+export interface Guards {
+  /** A submit is answered when its row has committed. */
+  readonly submitAnswersAfterCommit: boolean;
+  /** Unique index on the idempotency key. */
+  readonly submitUniqueKey: boolean;
+
+  /** Claims take waiting runs only. */
+  readonly claimStatus: boolean;
+  /** Claims take runs that are available only. */
+  readonly claimDue: boolean;
+  /** Claims take runs with attempts left only. */
+  readonly claimBudget: boolean;
+  /** Claims leave runs alone whose time to live or deadline is over. */
+  readonly claimExpiry: boolean;
+  /** Claims leave a paused lane alone. */
+  readonly claimLane: boolean;
+  readonly claimRaisesEpoch: boolean;
+  /**
+   * What happens, after a claim whose answer was lost, with a run that names this worker as its holder: it is claimed
+   * anew, under a new epoch; or taken up as it is unless this worker has it; or taken up whatever this worker has.
+   */
+  readonly lostClaim: 'claimed_anew' | 'taken_up' | 'taken_up_blindly';
+
+  /** What a settlement compares with the row. Nothing at all is a guard on the id alone. */
+  readonly settleFence: 'epoch' | 'attempt' | 'none';
+  readonly settleStatus: boolean;
+  /** A refused settlement recognises its own earlier commit by `finished_epoch`. */
+  readonly settleFinishedEpoch: boolean;
+  readonly handBackEpoch: 'raised' | 'kept' | 'lowered';
+
+  readonly heartbeatEpoch: boolean;
+  readonly heartbeatStatus: boolean;
+  readonly eventEpoch: boolean;
+  readonly eventStatus: boolean;
+
+  readonly cancelStatus: boolean;
+  readonly cancelRaisesEpoch: boolean;
+  readonly pauseStatus: boolean;
+  readonly pauseRaisesEpoch: boolean;
+
+  readonly reaper: boolean;
+  /** What the reaper's UPDATE checks again of what its read has found. */
+  readonly reapRecheck: 'status_and_time' | 'status' | 'none';
+  /** Whether a reaped run's future is decided by the locked row or by what the read has seen. */
+  readonly reapDecidesBy: 'row' | 'snapshot';
+  readonly reapRaisesEpoch: boolean;
+  /** Whether the reaper looks at deadlines, too, or at leases alone. */
+  readonly reapDeadlines: boolean;
+  readonly reapBudget: boolean;
+  readonly reapCrashLimit: boolean;
+  /** Whose clock tells that a lease is over; a process's own may be minutes off. */
+  readonly reapClock: 'database' | 'process';
+
+  readonly relay: boolean;
+  /** The relay's UPDATE checks that the run still waits. */
+  readonly relayRecheck: boolean;
+  /** Marking a run as unhinted leaves alone what does not wait any more. */
+  readonly unhintStatus: boolean;
+
+  readonly expirer: boolean;
+  readonly expireRecheck: boolean;
+
+  /** Hints with an id of their own each, or one per run while finished jobs are kept. */
+  readonly jobIds: 'fresh' | 'fixed';
+  readonly deadLetterWritten: 'same_statement' | 'afterwards';
+
+  /** The unique index of terminal events. Off, so that the guards alone have to do. */
+  readonly uniqueTerminalEvent: boolean;
+  /** The trigger that refuses leaving a terminal state and lowering an epoch. Off for the same reason. */
+  readonly absorbingTrigger: boolean;
+}
+
+/** As the engine has them, but without the schema's backstops. */
+export const RECOMMENDED: Guards = {
+  submitAnswersAfterCommit: true,
+  submitUniqueKey: true,
+  claimStatus: true,
+  claimDue: true,
+  claimBudget: true,
+  claimExpiry: true,
+  claimLane: true,
+  claimRaisesEpoch: true,
+  lostClaim: 'claimed_anew',
+  settleFence: 'epoch',
+  settleStatus: true,
+  settleFinishedEpoch: true,
+  handBackEpoch: 'raised',
+  heartbeatEpoch: true,
+  heartbeatStatus: true,
+  eventEpoch: true,
+  eventStatus: true,
+  cancelStatus: true,
+  cancelRaisesEpoch: true,
+  pauseStatus: true,
+  pauseRaisesEpoch: true,
+  reaper: true,
+  reapRecheck: 'status_and_time',
+  reapDecidesBy: 'row',
+  reapRaisesEpoch: true,
+  reapDeadlines: true,
+  reapBudget: true,
+  reapCrashLimit: true,
+  reapClock: 'database',
+  relay: true,
+  relayRecheck: true,
+  unhintStatus: true,
+  expirer: true,
+  expireRecheck: true,
+  jobIds: 'fresh',
+  deadLetterWritten: 'same_statement',
+  uniqueTerminalEvent: false,
+  absorbingTrigger: false,
+};
