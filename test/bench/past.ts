@@ -9,17 +9,17 @@ const STEP = 100_000;
  * than anything submitted afterwards.
  */
 const PAST_SQL = `WITH i AS (
-  SELECT now() - interval '1 hour' - (n::float8 / $3::bigint) * interval '30 days' AS at, random() AS chance
+  SELECT now() - interval '1 hour' - (n::float8 / $3::bigint) * interval '30 days' AS at, n
   FROM generate_series($1::bigint, $2::bigint) AS n
 ), r AS (
   INSERT INTO runs (id, kind, name, lane, priority, status, params, metadata, tags, trigger_source, max_attempts,
     retry_delay_ms, timeout_ms, dead_letter, attempt, epoch, finished_epoch, available_at, created_at, started_at,
     completed_at, error)
   SELECT overlay(overlay(lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0')
-        || md5(chance::text || at::text) PLACING '7' FROM 13 FOR 1) PLACING '8' FROM 17 FOR 1)::varchar(32)::uuid,
-    'task', 'noop', 'default', 2, CASE WHEN chance < 0.99 THEN 'completed' ELSE 'failed' END, '{}', '{}', '{}', 'api', 4,
+        || md5(n::text) PLACING '7' FROM 13 FOR 1) PLACING '8' FROM 17 FOR 1)::varchar(32)::uuid,
+    'task', 'noop', 'default', 2, CASE WHEN n % 100 > 0 THEN 'completed' ELSE 'failed' END, '{}', '{}', '{}', 'api', 4,
     5000, 3600000, true, 1, 1, 1, at, at, at, at + interval '1 second',
-    CASE WHEN chance < 0.99 THEN NULL ELSE '{"message": "an old failure", "type": "Error", "category": "INTERNAL"}'::jsonb END
+    CASE WHEN n % 100 > 0 THEN NULL ELSE '{"message": "an old failure", "type": "Error", "category": "INTERNAL"}'::jsonb END
   FROM i RETURNING id, status, created_at
 )
 INSERT INTO run_events (run_id, epoch, event_type, terminal, source, timestamp)

@@ -37,7 +37,7 @@ describe('POST /runs/batch', () => {
       'not a spec',
       { kind: 'task', name: 'unknown.handler' },
       { kind: 'task', name: 'add', params: { a: 1 } },
-      { kind: 'task', name: 'echo', params: { text: 'x'.repeat(1024 * 1024) } },
+      { kind: 'task', name: 'echo', params: { text: 'x'.repeat(16 * 1024 * 1024) } },
       { ...echo(2), idempotency_key: 'twice' },
       { ...echo(2), idempotency_key: 'twice' },
       { ...echo(3), colour: 'red' },

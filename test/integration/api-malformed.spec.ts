@@ -86,15 +86,15 @@ const BODIES: readonly Malformed[] = [
   { what: 'a number JSON cannot keep', body: withParams('{"n":9007199254740993}'), field: 'params.n' },
   { what: 'a number past all numbers', body: withParams('{"n":1e400}'), field: 'params.n' },
   {
-    what: '2 MB of params',
-    body: spec({ params: { text: 'x'.repeat(2 * MIB) } }),
+    what: '16.5 MiB of params',
+    body: spec({ params: { text: 'x'.repeat(16.5 * MIB) } }),
     field: 'params',
     status: 413,
     code: 'PAYLOAD_TOO_LARGE',
   },
   {
-    what: 'params of just over 1 MiB in bytes',
-    body: spec({ params: { text: 'é'.repeat(MIB / 2) } }),
+    what: 'params of just over 16 MiB in bytes',
+    body: spec({ params: { text: 'é'.repeat(8 * MIB) } }),
     field: 'params',
     status: 413,
     code: 'PAYLOAD_TOO_LARGE',
@@ -107,8 +107,8 @@ const BODIES: readonly Malformed[] = [
     code: 'PAYLOAD_TOO_LARGE',
   },
   {
-    what: 'a body over 8 MiB',
-    body: spec({ params: { text: 'x'.repeat(9 * MIB) } }),
+    what: 'a body over 17 MiB',
+    body: spec({ params: { text: 'x'.repeat(18 * MIB) } }),
     field: 'body',
     status: 413,
     code: 'PAYLOAD_TOO_LARGE',
@@ -161,7 +161,7 @@ describe('POST /runs refuses', () => {
     client.on('error', () => undefined);
     const answered = once(client, 'response');
     client.write('{"kind":"task","name":"echo","params":{"text":"');
-    for (let sent = 0; sent <= 8; sent += 1) client.write('x'.repeat(MIB));
+    for (let sent = 0; sent <= 17; sent += 1) client.write('x'.repeat(MIB));
     const [response] = (await answered) as [{ statusCode: number }];
     expect(response.statusCode).toBe(413);
     client.destroy();

@@ -11,7 +11,7 @@ import {
   registerBuiltinHandlers,
   Worker,
 } from '@spine/execution';
-import type { Engine, HintQueue, PayloadOptions } from '@spine/execution';
+import type { Engine, EngineOptions, HintQueue, PayloadOptions } from '@spine/execution';
 import { Metrics, silentLogger } from '@spine/observability';
 import type { Logger } from '@spine/observability';
 import { createTestDatabase, waitFor } from '@spine/testing';
@@ -28,6 +28,8 @@ export interface ApiOptions {
   readonly logger?: Logger;
   /** Of params and results that are not in their run's row. */
   readonly payloads?: PayloadOptions;
+  /** Of clients that follow events. */
+  readonly events?: NonNullable<EngineOptions['events']>;
   /** Handlers beside the built-in ones. */
   readonly register?: (registry: HandlerRegistry) => void;
 }
@@ -104,6 +106,7 @@ export async function startApi(options: ApiOptions = {}): Promise<Api> {
     metrics: new Metrics('api'),
     service: 'api-test',
     ...(queue === null ? {} : { queue }),
+    ...(options.events === undefined ? {} : { events: options.events }),
     ...(options.payloads === undefined ? {} : { payloads: options.payloads }),
   });
   const app = await createApp({ settings, engine });

@@ -124,7 +124,7 @@ describe('GET /capabilities', () => {
       mode: 'open',
       backends: { database: 'postgres', queue: 'memory' },
       lanes: ['default', 'backfill', 'slow'],
-      limits: { batch_items: 1_000, params_bytes: 1024 * 1024, body_bytes: 8 * 1024 * 1024 },
+      limits: { batch_items: 1_000, params_bytes: 16 * 1024 * 1024, body_bytes: 17 * 1024 * 1024 },
     });
     expect(body['data']?.['features']).toContain('dead_letters');
   });

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { newId, OperationError } from '@spine/core';
 import { manifestOf, advanceManifest } from '@spine/database';
 import type { RunRecord } from '@spine/database';
-import { stepSpec, taskSpec } from '@spine/execution';
+import { LIMITS, stepSpec, taskSpec } from '@spine/execution';
 import type { RunSummary, SubmitOutcome, WorkSpec } from '@spine/execution';
 import { waitFor } from '@spine/testing';
 import { inconsistentRuns } from './engine-support.ts';
@@ -37,7 +37,7 @@ describe('a submission', () => {
     ['a forbidden key', taskSpec('echo', { ['__proto__']: 1 }), ['params.__proto__ forbidden_key']],
     ['a value that is no JSON', taskSpec('echo', { n: 1n }), ['params.n not_json']],
     ['metadata that is no JSON', taskSpec('echo', {}, { metadata: { f: () => 1 } }), ['metadata.f not_json']],
-    ['too much', taskSpec('echo', { text: 'x'.repeat(1024 * 1024) }), ['params too_large']],
+    ['too much', taskSpec('echo', { text: 'x'.repeat(LIMITS.payloadBytes) }), ['params too_large']],
     ['a start out of time', taskSpec('echo', {}, { runAfter: new Date(NaN) }), ['run_after out_of_range']],
   ])('with %s is refused, field by field, and stores nothing', async (_, spec, issues) => {
     const before = (await bed.engine.dispatcher.list({}, { limit: 1, offset: 0 })).total;

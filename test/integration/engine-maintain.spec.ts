@@ -200,6 +200,13 @@ describe('the relay', () => {
     expect(await rowOf(pool, old)).toMatchObject({ status: 'queued', dispatch_no: 1, epoch: 0 });
   });
 
+  it('says how many workers a run has lost', async () => {
+    const run = await claimed(pool);
+    await shift(base.admin, [run.runId], 'lease_expires_at', '-1 minute');
+    await reapRuns(pool);
+    expect(await takeDueForHint(pool)).toMatchObject([{ runId: run.runId, crashCount: 1 }]);
+  });
+
   it('makes a pending run queued when it is due', async () => {
     const [runId = ''] = await store(pool, [runOf({ runAfter: new Date(Date.now() + 3_600_000) })]);
     expect(await takeDueForHint(pool)).toEqual([]);

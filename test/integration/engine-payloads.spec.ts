@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { isTerminal, SourceError } from '@spine/core';
-import { MemoryHintQueue, taskSpec } from '@spine/execution';
+import { isTerminal, newId, SourceError } from '@spine/core';
+import { createPayloadSweep, MemoryHintQueue, taskSpec } from '@spine/execution';
 import type { HandlerRegistry, Hint, WorkSpec } from '@spine/execution';
 import { waitFor } from '@spine/testing';
 import { deferred, openBed } from './engine-run-support.ts';
@@ -139,6 +139,12 @@ describe.each(['pg', 'file'] as const)('payloads in %s', (scheme) => {
     expect(row?.result).toBeNull();
     expect(row?.paramsRef).toMatch(new RegExp(`^${scheme}:params:[0-9a-f]{64}:150011$`));
     expect(row?.resultRef).toMatch(new RegExp(`^${scheme}:result:1:[0-9a-f]{64}:150011$`));
+    if (row === null) throw new Error('no run');
+    // An answer that has room for one of the two.
+    const shown = await bed.engine.payloads.show(row, 200_000);
+    expect([shown.params, shown.paramsRef]).toEqual([{ text: LARGE }, null]);
+    expect(shown.result).toMatchObject({ $omitted: { reason: 'this answer holds at most 200000 bytes' } });
+    expect(shown.resultRef).toBe(row.resultRef);
     expect(await stored(runId)).toEqual(['params', 'result:1']);
     const hints = queue.hints.filter(({ runIds }) => runIds.includes(runId));
     expect(hints).not.toEqual([]);
@@ -298,6 +304,18 @@ describe.each(['pg', 'file'] as const)('payloads in %s', (scheme) => {
     await waitFor(async () => (await bed.count('fenced')) > 0);
     await waitFor(async () => (await stored(runId)).join() === 'params');
     expect((await bed.engine.dispatcher.read(runId))?.result).toBe("the other one' s");
+  });
+
+  it('that no run names are swept up', async () => {
+    const orphan = newId();
+    await bed.engine.payloads.stowResult(orphan, 1, JSON.stringify(LARGE));
+    const runId = await bed.submit(task('mirror', { text: LARGE }));
+    await bed.reach(runId, 'completed');
+    const sweep = createPayloadSweep({ ...bed.engine, minAgeMs: -60_000 });
+    sweep.start();
+    await waitFor(async () => (await stored(orphan)).length === 0);
+    await sweep.stop();
+    expect(await stored(runId)).toEqual(['params', 'result:1']);
   });
 
   it('never keep a run from ending: the store is away when the result comes', async () => {

@@ -56,7 +56,9 @@ export async function openEngineDatabase(): Promise<EngineDatabase> {
     admin,
     db,
     clear: async () => {
-      await admin.query('TRUNCATE runs, run_events, dead_letters, workers, gate_states, concurrency_holds, gate_waiters, breakers');
+      await admin.query(
+        'TRUNCATE runs, run_events, dead_letters, workers, gate_states, concurrency_holds, gate_waiters, breakers',
+      );
     },
     close: async () => {
       await Promise.all([pool.end(), admin.end(), db.destroy()]);

@@ -91,6 +91,29 @@ describe('hints that do not arrive', () => {
     await reach(await submit(taskSpec('echo')), 'completed');
   });
 
+  it('for now, because the queue is slow, share the next hints: one publish at a time, and no more than it takes', async () => {
+    const release = deferred();
+    const published: number[] = [];
+    class SlowQueue extends MemoryHintQueue {
+      override async publish(hints: readonly Hint[]): Promise<void> {
+        published.push(hints.flatMap(({ runIds }) => runIds).length);
+        if (published.length === 1) await release.promise;
+        await super.publish(hints);
+      }
+    }
+    const { startWorker, submit, reach, engine } = await open({ queue: new SlowQueue() });
+    await startWorker(LANE);
+    const runIds = [await submit(taskSpec('echo'))];
+    await waitFor(() => published.length === 1);
+    // Each is a flush of its own: it has committed before the next one is sent.
+    for (let count = 0; count < 10; count += 1) runIds.push(await submit(taskSpec('echo')));
+    expect(published).toEqual([1]);
+    release.resolve();
+    await engine.publisher.drain();
+    expect(published).toEqual([1, 10]);
+    for (const runId of runIds) await reach(runId, 'completed');
+  });
+
   it('are sent again by the relay', async () => {
     const sent: Hint[] = [];
     class ForgetfulQueue extends MemoryHintQueue {

@@ -1,9 +1,12 @@
 /** Connections that the network has forgotten: nothing arrives any more, and neither side is told. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { newId } from '@spine/core';
 import { createPool, GroupCommit, insertRuns } from '@spine/database';
 import type { InsertOutcome, NewRun, Pool } from '@spine/database';
-import { newRun, taskSpec } from '@spine/execution';
-import { createTestDatabase, waitFor } from '@spine/testing';
+import { BullHintQueue, newRun, redisBackend, taskSpec } from '@spine/execution';
+import type { Hint } from '@spine/execution';
+import { silentLogger } from '@spine/observability';
+import { createTestDatabase, startRedisServer, waitFor } from '@spine/testing';
 import type { TestDatabase } from '@spine/testing';
 import { TcpProxy } from '../chaos/bed/tcp-proxy.ts';
 
@@ -68,5 +71,36 @@ describe('a pool with a bound on answers', () => {
     proxy.set('open');
     expect(await stored).toMatchObject({ type: 'existing', run: { runId: run.runId } });
     expect(await rowsOf(run)).toBe(1);
+  });
+});
+
+describe('a queue on Redis with a bound on answers', () => {
+  it('makes its connections anew: hints come and go again', { timeout: 60_000 }, async () => {
+    const redis = await startRedisServer();
+    const toRedis = await TcpProxy.start(() => redis.port);
+    // Longer than a fetch blocks.
+    const url = `redis://127.0.0.1:${toRedis.port}`;
+    const backend = redisBackend({ url, logger: silentLogger(), answerTimeoutMs: 7_000 });
+    const queue = new BullHintQueue(backend, silentLogger());
+    await queue.check();
+    const consumer = queue.consume('default');
+    const hint = (): Hint => ({ lane: 'default', priority: 2, runIds: [newId()], label: 'x', delayMs: 0 });
+    const delivered = async (sent: Hint): Promise<void> => {
+      const delivery = await waitFor(() => consumer.next(), { timeoutMs: 30_000, message: 'the hint' });
+      expect(delivery.runIds).toEqual(sent.runIds);
+      await delivery.finish({ outcomes: {}, failure: null });
+    };
+    const before = hint();
+    await queue.publish([before]);
+    await delivered(before);
+
+    toRedis.abandon();
+    const after = hint();
+    await queue.publish([after]);
+    await delivered(after);
+    await consumer.close();
+    await queue.close();
+    await toRedis.stop();
+    await redis.stop();
   });
 });

@@ -201,8 +201,11 @@ describe('a drain', () => {
   const workerRow = async (workerId: string) =>
     (await listWorkers(bed.engine.db)).find((worker) => worker.workerId === workerId);
 
-  it('is asked of a live worker once; it hears of it by the channel', async () => {
+  it('is asked of a live worker once; it hears of it by the channel, and no other worker takes it for its own', async () => {
     const asked = deferred();
+    const others: string[] = [];
+    // Hears every message before the worker that is started after it.
+    await bed.startWorker(bed.newLane(), { onDrainRequested: () => others.push('asked') });
     const worker = await bed.startWorker(bed.newLane(), {
       heartbeatMs: NEVER,
       leaseMs: 2 * NEVER,
@@ -211,6 +214,7 @@ describe('a drain', () => {
     await listening(bed);
     expect(await requestDrain(bed.engine.pool, worker.workerId)).toMatchObject({ type: 'requested' });
     await asked.promise;
+    expect(others).toEqual([]);
     expect(await requestDrain(bed.engine.pool, worker.workerId)).toMatchObject({ type: 'draining' });
     await worker.stop(0);
     expect(await requestDrain(bed.engine.pool, worker.workerId)).toEqual({ type: 'stopped' });

@@ -125,6 +125,23 @@ describe('a worker that stood still for longer than a lease', () => {
     expect(await bed.engine.dispatcher.get(runId)).toMatchObject({ status: 'queued', epoch: 2 });
   });
 
+  it('does not start what it was answered too late, though its heartbeats were on time', async () => {
+    let calls = 0;
+    const runId = await bed.submit(bed.probe(LANE, () => (calls += 1)));
+    const pool = observed({
+      spine_claim: async (send) => {
+        const askedAt = performance.now();
+        const claimed = await send();
+        await lose(runId);
+        await waitFor(() => performance.now() > askedAt + LEASE_MS);
+        return claimed;
+      },
+    });
+    await bed.startWorker(LANE, { leaseMs: LEASE_MS, heartbeatMs: 50, control: undefined, pool });
+    await waitFor(async () => (await bed.count('fenced', { operation: 'settle' })) === 1);
+    expect(calls).toBe(0);
+  });
+
   it('starts what it still holds, after the heartbeat that says so', async () => {
     const runId = await bed.submit(bed.probe(LANE, () => log.push('handler')));
     const pool = observed({

@@ -30,25 +30,66 @@ export const MUTATIONS: readonly Mutation[] = [
     ignoring: ['stale_write', 'terminal_is_absorbing', 'legal_transition'],
   },
   { name: 'settle on status only', weakened: { settleFence: 'none' }, breaks: 'stale_write' },
-  { name: 'settle on epoch only', weakened: { settleStatus: false }, breaks: 'terminal_is_absorbing', ignoring: ['stale_write'] },
-  { name: 'settle on attempt in place of epoch', weakened: { settleFence: 'attempt' }, breaks: 'stale_write' },
-  { name: 'settle forgets whose commit it was', weakened: { settleFinishedEpoch: false }, breaks: 'honest_answer' },
+  {
+    name: 'settle on epoch only',
+    weakened: { settleStatus: false },
+    breaks: 'terminal_is_absorbing',
+    ignoring: ['stale_write'],
+  },
+  {
+    name: 'settle on attempt in place of epoch',
+    weakened: { settleFence: 'attempt' },
+    breaks: 'stale_write',
+  },
+  {
+    name: 'settle forgets whose commit it was',
+    weakened: { settleFinishedEpoch: false },
+    breaks: 'honest_answer',
+  },
   { name: 'hand-back lowers the epoch', weakened: { handBackEpoch: 'lowered' }, breaks: 'epoch_never_falls' },
   { name: 'hand-back keeps the epoch', weakened: { handBackEpoch: 'kept' }, breaks: 'fence_moves' },
 
-  { name: 'claim without guard', weakened: { claimStatus: false, claimDue: false, claimBudget: false }, breaks: 'legal_transition', ignoring: ['terminal_is_absorbing', 'not_startable'] },
-  { name: 'claim whatever its status', weakened: { claimStatus: false }, breaks: 'legal_transition', ignoring: ['terminal_is_absorbing'] },
+  {
+    name: 'claim without guard',
+    weakened: { claimStatus: false, claimDue: false, claimBudget: false },
+    breaks: 'legal_transition',
+    ignoring: ['terminal_is_absorbing', 'not_startable'],
+  },
+  {
+    name: 'claim whatever its status',
+    weakened: { claimStatus: false },
+    breaks: 'legal_transition',
+    ignoring: ['terminal_is_absorbing'],
+  },
   { name: 'claim what is over', weakened: { claimStatus: false }, breaks: 'terminal_is_absorbing' },
   { name: 'claim before it is available', weakened: { claimDue: false }, breaks: 'not_startable' },
   { name: 'claim after its time is over', weakened: { claimExpiry: false }, breaks: 'not_startable' },
   { name: 'claim from a paused lane', weakened: { claimLane: false }, breaks: 'not_startable' },
   { name: 'claim keeps the epoch', weakened: { claimRaisesEpoch: false }, breaks: 'fence_moves' },
-  { name: 'claim keeps the epoch: what comes of it', weakened: { claimRaisesEpoch: false }, breaks: 'stale_write', ignoring: ['fence_moves'] },
-  { name: 'a lost claim is taken up', weakened: { lostClaim: 'taken_up' }, breaks: 'starts_within_claims' },
-  { name: 'a lost claim is taken up blindly', weakened: { lostClaim: 'taken_up_blindly' }, breaks: 'starts_within_claims' },
+  {
+    name: 'claim keeps the epoch: what comes of it',
+    weakened: { claimRaisesEpoch: false },
+    breaks: 'stale_write',
+    ignoring: ['fence_moves'],
+  },
+  {
+    name: 'a lost claim is taken up after one look',
+    weakened: { lostClaim: 'looked_once' },
+    breaks: 'starts_within_claims',
+  },
+  {
+    name: 'a lost claim is taken up blindly',
+    weakened: { lostClaim: 'blindly' },
+    breaks: 'starts_within_claims',
+  },
 
   { name: 'heartbeat without epoch', weakened: { heartbeatEpoch: false }, breaks: 'stale_write' },
-  { name: 'heartbeat without status', weakened: { heartbeatStatus: false }, breaks: 'row_shape', ignoring: ['stale_write', 'terminal_is_absorbing'] },
+  {
+    name: 'heartbeat without status',
+    weakened: { heartbeatStatus: false },
+    breaks: 'row_shape',
+    ignoring: ['stale_write', 'terminal_is_absorbing'],
+  },
   { name: 'handler event without epoch', weakened: { eventEpoch: false }, breaks: 'stale_write' },
   { name: 'handler event without status', weakened: { eventStatus: false }, breaks: 'stale_write' },
 
@@ -59,8 +100,16 @@ export const MUTATIONS: readonly Mutation[] = [
 
   { name: 'no reaper', weakened: { reaper: false }, breaks: 'unfinished' },
   { name: 'reaper without re-check', weakened: { reapRecheck: 'none' }, breaks: 'terminal_is_absorbing' },
-  { name: 'reaper re-checks the status only', weakened: { reapRecheck: 'status' }, breaks: 'live_lease_taken' },
-  { name: 'reaper decides by what it has read', weakened: { reapDecidesBy: 'snapshot' }, breaks: 'unfinished' },
+  {
+    name: 'reaper re-checks the status only',
+    weakened: { reapRecheck: 'status' },
+    breaks: 'live_lease_taken',
+  },
+  {
+    name: 'reaper decides by what it has read',
+    weakened: { reapDecidesBy: 'snapshot' },
+    breaks: 'unfinished',
+  },
   { name: 'reaper keeps the epoch', weakened: { reapRaisesEpoch: false }, breaks: 'fence_moves' },
   { name: 'reaper looks at leases only', weakened: { reapDeadlines: false }, breaks: 'unfinished' },
   { name: 'reaper forgets the crash limit', weakened: { reapCrashLimit: false }, breaks: 'crash_limit' },
@@ -69,14 +118,95 @@ export const MUTATIONS: readonly Mutation[] = [
 
   { name: 'no relay', weakened: { relay: false }, breaks: 'unfinished' },
   { name: 'relay without re-check', weakened: { relayRecheck: false }, breaks: 'fence_moves' },
-  { name: 'relay without re-check: what is over', weakened: { relayRecheck: false }, breaks: 'terminal_is_absorbing' },
+  {
+    name: 'relay without re-check: what is over',
+    weakened: { relayRecheck: false },
+    breaks: 'terminal_is_absorbing',
+  },
   { name: 'unhinted whatever its status', weakened: { unhintStatus: false }, breaks: 'row_shape' },
   { name: 'fixed job ids, finished jobs kept', weakened: { jobIds: 'fixed' }, breaks: 'unfinished' },
   { name: 'no expirer', weakened: { expirer: false }, breaks: 'unfinished' },
   { name: 'expirer without re-check', weakened: { expireRecheck: false }, breaks: 'terminal_is_absorbing' },
-  { name: 'expirer without re-check, claims after the time', weakened: { expireRecheck: false, claimExpiry: false }, breaks: 'ended_early', ignoring: ['not_startable'] },
+  {
+    name: 'expirer without re-check, claims after the time',
+    weakened: { expireRecheck: false, claimExpiry: false },
+    breaks: 'ended_early',
+    ignoring: ['not_startable'],
+  },
 
-  { name: 'dead letter in a statement of its own', weakened: { deadLetterWritten: 'afterwards' }, breaks: 'dead_letter' },
-  { name: 'answered before the commit', weakened: { submitAnswersAfterCommit: false }, breaks: 'accepted_has_row' },
+  {
+    name: 'dead letter in a statement of its own',
+    weakened: { deadLetterWritten: 'afterwards' },
+    breaks: 'dead_letter',
+  },
+  {
+    name: 'answered before the commit',
+    weakened: { submitAnswersAfterCommit: false },
+    breaks: 'accepted_has_row',
+  },
   { name: 'idempotency key not unique', weakened: { submitUniqueKey: false }, breaks: 'one_run_per_key' },
+];
+
+/** A guard that another one stands behind: nothing breaks without it alone. */
+export interface Backed {
+  readonly name: string;
+  readonly weakened: Partial<Guards>;
+  readonly ignoring?: readonly Invariant[];
+  /** What still holds, in words. */
+  readonly behind: string;
+  /** Without that one as well. */
+  readonly both: Partial<Guards>;
+  readonly breaks: Invariant;
+  /** Whether workers poll, where that is what stands behind. */
+  readonly polls?: { readonly alone: boolean; readonly both: boolean };
+}
+
+export const BACKED: readonly Backed[] = [
+  {
+    name: 'claim whatever attempts are left',
+    weakened: { claimBudget: false },
+    behind: 'whoever ends the last attempt ends the run',
+    both: { reapBudget: false },
+    breaks: 'attempts_within_budget',
+  },
+  {
+    name: 'reaper keeps the epoch',
+    weakened: { reapRaisesEpoch: false },
+    ignoring: ['fence_moves'],
+    behind: 'the next claim raises it',
+    both: { claimRaisesEpoch: false },
+    breaks: 'stale_write',
+  },
+  {
+    name: 'hand-back keeps the epoch',
+    weakened: { handBackEpoch: 'kept' },
+    ignoring: ['fence_moves'],
+    behind: 'the next claim raises it',
+    both: { claimRaisesEpoch: false },
+    breaks: 'stale_write',
+  },
+  {
+    name: 'pause keeps the epoch',
+    weakened: { pauseRaisesEpoch: false },
+    ignoring: ['fence_moves'],
+    behind: 'the next claim raises it',
+    both: { claimRaisesEpoch: false },
+    breaks: 'stale_write',
+  },
+  {
+    name: 'cancel keeps the epoch',
+    weakened: { cancelRaisesEpoch: false },
+    ignoring: ['fence_moves'],
+    behind: 'settlements look at the status, too',
+    both: { settleStatus: false },
+    breaks: 'stale_write',
+  },
+  {
+    name: 'no relay, workers that poll',
+    weakened: { relay: false },
+    behind: "the workers' poll",
+    both: {},
+    breaks: 'unfinished',
+    polls: { alone: true, both: false },
+  },
 ];

@@ -68,8 +68,8 @@ export interface Engine extends Guards {
   close(): Promise<void>;
 }
 
-/** Submits, events, heartbeats and the poll each use one connection at a time, claims with settlements two. */
-const HOT_CONNECTIONS = 6;
+/** Submits, events, logs, word of events, heartbeats and the poll each use one connection at a time, claims with settlements two. */
+const HOT_CONNECTIONS = 8;
 /** A decision about gates, a look at their lines, and limits that handlers ask for. */
 const GATE_CONNECTIONS = 4;
 /** A third of the usual lease: a heartbeat on a connection that the network has forgotten is tried again in time. */
@@ -121,7 +121,16 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     metrics,
   });
   const publisher = new HintPublisher({ queue, capacity, db: pool, logger, metrics });
-  const dispatcher = new Dispatcher({ pool, db, registry, publisher, capacity, metrics, payloads, eventSignal });
+  const dispatcher = new Dispatcher({
+    pool,
+    db,
+    registry,
+    publisher,
+    capacity,
+    metrics,
+    payloads,
+    eventSignal,
+  });
   const control = new ControlFeed({
     connectionString: options.databaseUrl,
     applicationName: `spine-${service}-control`,

@@ -35,6 +35,7 @@ export * from './executors/tracked/tracked.ts';
 export * from './explain/explain-json.ts';
 export * from './explain/explain-run.ts';
 export * from './explain/load-facts.ts';
+export * from './explain/wait-reason.ts';
 export * from './gates/gates-json.ts';
 export * from './gates/guards.ts';
 export * from './gates/handler-gates.ts';

@@ -6,6 +6,7 @@ import { idleLoadSuite } from './idle-load.ts';
 import { idleSuite } from './idle.ts';
 import { redisDownSuite } from './redis-down.ts';
 import { retentionSuite } from './retention.ts';
+import { simulateSuite } from './simulate.ts';
 import { slowHandlersSuite } from './slow-handlers.ts';
 import type { Suite } from './suite.ts';
 
@@ -18,6 +19,7 @@ export const SUITES: readonly Suite[] = [
   historySuite,
   idleLoadSuite,
   redisDownSuite,
+  simulateSuite,
   retentionSuite,
 ];
 

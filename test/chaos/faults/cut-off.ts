@@ -3,7 +3,7 @@ import type { TcpProxy } from '../bed/tcp-proxy.ts';
 import type { Bed, Service } from '../bed/bed.ts';
 import { pause, until } from '../pause.ts';
 import type { Random } from '../random.ts';
-import { LEASE_LOST_SECONDS } from './processes.ts';
+import { LEASE_LOST_SECONDS, untilItHolds } from './processes.ts';
 import type { Fault } from './fault.ts';
 
 /** How a network fails. */
@@ -39,11 +39,11 @@ async function cut(proxy: TcpProxy, manner: Manner, signal: AbortSignal): Promis
 
 function cutOff(server: 'postgres' | 'redis', manners: readonly Manner[]): Fault['inject'] {
   return async (bed: Bed, random: Random, signal: AbortSignal) => {
-    await pause(random.int(0, 1_000), signal);
     const victim: Service = random.pick(bed.workers);
     const manner = random.pick(manners);
+    await pause(random.int(100, 500), signal);
+    bed.count('runs held by the worker', await untilItHolds(bed, victim, signal));
     bed.count(`cut off, ${manner}`);
-    bed.count('runs held by the worker', await bed.runsHeldBy(victim));
     await cut(victim[server], manner, signal);
   };
 }

@@ -13,7 +13,7 @@ export async function startAll(bed: Bed): Promise<void> {
 }
 
 /** How many runs the worker holds, once it holds some: who kills an idle one proves nothing. */
-async function untilItHolds(bed: Bed, worker: Service, signal: AbortSignal): Promise<number> {
+export async function untilItHolds(bed: Bed, worker: Service, signal: AbortSignal): Promise<number> {
   let held = 0;
   await until(async () => (held = await bed.runsHeldBy(worker)) > 0, signal, 20);
   return held;

@@ -3,56 +3,66 @@
  * epochs count back from the row's, because it only grows; claims count by their order; which of two like workers is
  * which does not matter, nor which dead process wrote something.
  */
+import { assertNever } from '@spine/core';
 import { REAP_GRACE_MS } from '../model/row.ts';
 import type { Row } from '../model/row.ts';
 import { workerOf } from '../model/answers.ts';
 import type { Call, Claimed, Run, Token, Worker, World } from '../model/world.ts';
 
-/** For worlds of one run, whose token and epoch everything else is compared with. */
+/** For worlds of one run and two workers, whose order does not matter. */
 export function keyOf(world: World): string {
-  const places = world.workers.map((_, place) => place);
-  const keys = permutations(places).map((order) => keyInOrder(world, order));
-  return keys.reduce((least, key) => (key < least ? key : least));
+  const run = world.runs.find((each) => each !== null) ?? null;
+  const marks = marksOf(world, run);
+  const workers = world.workers.map((worker) => workerKey(worker, marks));
+  const [first = '', second = ''] = workers;
+  if (first < second) return keyInOrder(world, marks, workers, [0, 1]);
+  if (first > second) return keyInOrder(world, marks, workers, [1, 0]);
+  const one = keyInOrder(world, marks, workers, [0, 1]);
+  const other = keyInOrder(world, marks, workers, [1, 0]);
+  return one < other ? one : other;
 }
 
-function permutations(items: readonly number[]): number[][] {
-  if (items.length < 2) return [[...items]];
-  return items.flatMap((item, index) => permutations(items.toSpliced(index, 1)).map((rest) => [item, ...rest]));
-}
-
-interface Names {
-  readonly worker: (id: number | null) => string;
+/** Claims and epochs by what matters of them. */
+interface Marks {
   readonly epoch: (epoch: number | null) => string;
   readonly token: (token: Token | null) => string;
 }
 
-function keyInOrder(world: World, order: readonly number[]): string {
-  const run = world.runs.find((each) => each !== null) ?? null;
-  const names = namesOf(world, run, order);
-  const workers = order.flatMap((place) => world.workers[place] ?? []);
+interface Names extends Marks {
+  readonly worker: (id: number | null) => string;
+}
+
+function keyInOrder(
+  world: World,
+  marks: Marks,
+  workers: readonly string[],
+  order: readonly [number, number],
+): string {
+  const worker = (id: number | null): string => {
+    if (id === null) return '-';
+    const process = workerOf(world, id);
+    return process === null ? 'x' : String(order.indexOf(world.workers.indexOf(process)));
+  };
+  const names: Names = { ...marks, worker };
+  const { now } = world;
   return [
-    world.clients.map(({ state, run: of }) => `${state[0]}${of ?? ''}${state === 'unanswered' ? 'u' : ''}`).join(),
-    world.runs.map((each) => (each === null ? '-' : runKey(each, world.now, names))).join(),
-    workers.map((worker) => workerKey(worker, names)).join('/'),
+    world.clients.map(({ state, run }) => `${state}${run ?? ''}`).join(),
+    world.runs.map((each) => (each === null ? '-' : runKey(each, now, names))).join(),
+    order.map((place) => workers[place]).join('/'),
     world.sent
-      .map(({ call, caller, answer }) => `${caller[0]}${answer === null ? '' : 'a'}${callKey(call, world.now, names)}`)
+      .map(({ call, caller, answer }) => `${caller}${answer === null ? '' : 'a'}${callKey(call, now, names)}`)
       .sort()
       .join(),
-    [...world.hints].sort().join(),
-    [...world.kept].sort().join(),
-    world.queueUp ? 'u' : 'd',
-    world.lanePaused ? 'p' : '',
+    world.hints.length,
+    world.kept.length,
+    world.queueUp,
+    world.lanePaused,
   ].join('|');
 }
 
-function namesOf(world: World, run: Run | null, order: readonly number[]): Names {
+function marksOf(world: World, run: Run | null): Marks {
   const tokens = [...new Set(liveTokens(world, run))].sort((a, b) => a - b);
   return {
-    worker: (id) => {
-      const worker = id === null ? null : workerOf(world, id);
-      if (worker === null) return id === null ? '-' : 'x';
-      return String(order.indexOf(world.workers.indexOf(worker)));
-    },
     epoch: (epoch) => (epoch === null ? '-' : String((run?.row.epoch ?? 0) - epoch)),
     token: (token) => (token === null ? '-' : String(tokens.indexOf(token))),
   };
@@ -107,12 +117,14 @@ function rowKey(row: Row, now: number, names: Names): string {
   ].join(';');
 }
 
-function workerKey({ mode, attempts, unanswered }: Worker, names: Names): string {
-  const held = attempts.map((attempt) => `${attempt.phase}${attempt.settlement?.type ?? ''}${claimedKey(attempt, names)}`);
+function workerKey({ mode, attempts, unanswered }: Worker, names: Marks): string {
+  const held = attempts.map(
+    (attempt) => `${attempt.phase}${attempt.settlement?.type ?? ''}${claimedKey(attempt, names)}`,
+  );
   return `${mode}(${held.join()})${unanswered.join()}`;
 }
 
-function claimedKey({ run, token, epoch, attempt }: Claimed, names: Names): string {
+function claimedKey({ run, token, epoch, attempt }: Claimed, names: Marks): string {
   return `${run}.${names.token(token)}.${names.epoch(epoch)}.${attempt}`;
 }
 
@@ -121,7 +133,7 @@ function callKey(call: Call, now: number, names: Names): string {
     case 'submit':
       return `submit${call.run}${call.hinted}`;
     case 'claim':
-      return `claim${names.worker(call.worker)}${call.run}${call.from}${call.known}`;
+      return `claim${names.worker(call.worker)}${call.run}${call.from}`;
     case 'settle':
       return `settle${names.worker(call.worker)}${call.settlement.type}${call.run}.${names.token(call.token)}.${names.epoch(call.epoch)}.${call.attempt}`;
     case 'heartbeat':
@@ -130,7 +142,15 @@ function callKey(call: Call, now: number, names: Names): string {
       return `event${names.worker(call.worker)}${call.run}.${names.token(call.token)}.${names.epoch(call.epoch)}`;
     case 'reap':
       return `reap${call.run}${rowKey(call.seen, now, names)}`;
-    default:
+    case 'cancel':
+    case 'pause':
+    case 'resume':
+    case 'relay':
+    case 'expire':
+    case 'unhint':
+    case 'dead_letter':
       return `${call.type}${call.run}`;
+    default:
+      return assertNever(call);
   }
 }

@@ -16,7 +16,16 @@ import { copyWorld } from '../model/world.ts';
 import type { World } from '../model/world.ts';
 
 export type Fault =
-  'cut' | 'crash' | 'stop' | 'hang' | 'cancel' | 'pause' | 'pause_lane' | 'flush' | 'duplicate_hint' | 'queue_down';
+  | 'cut'
+  | 'crash'
+  | 'stop'
+  | 'hang'
+  | 'cancel'
+  | 'pause'
+  | 'pause_lane'
+  | 'flush'
+  | 'duplicate_hint'
+  | 'queue_down';
 
 export interface Successor {
   readonly world: World;
@@ -33,7 +42,15 @@ const MAX_HINTS = 2;
 const TWO_STEPS = new Set<ActionType>(['reap', 'expire']);
 
 /** Steps whose statement may be lost in a broken connection. */
-const SENDS = new Set<ActionType>(['submit', 'resend', 'deliver', 'poll', 'claim_again', 'settle', 'heartbeat']);
+const SENDS = new Set<ActionType>([
+  'submit',
+  'resend',
+  'deliver',
+  'poll',
+  'claim_again',
+  'settle',
+  'heartbeat',
+]);
 
 const NEEDLESS = new Set<ActionType>(['event', 'freeze', 'thaw', 'vanish', 'lose_hint', 'resubmit', 'cut']);
 
@@ -58,9 +75,9 @@ export function successors(world: World, faults: ReadonlySet<Fault>): Successor[
   return found;
 }
 
-/** Ends that differ from others in no more than the name of the last state. */
+/** Ends that are like others: in all but the name of the last state, or, for a deferral, a hand-back. */
 function isRepetition(action: Action): boolean {
-  return action.type === 'end' && (action.how === 'times_out' || action.how === 'fails_for_good');
+  return action.type === 'end' && action.how !== 'returns' && action.how !== 'fails';
 }
 
 /** Executes what the step has sent, and what that sends in turn. */

@@ -42,10 +42,7 @@ export type AttemptAction = {
   readonly worker: number;
   readonly run: number;
   readonly nth: number;
-} & (
-  | { readonly type: 'end'; readonly how: HandlerEnd }
-  | { readonly type: 'settle' | 'event' | 'hang' }
-);
+} & ({ readonly type: 'end'; readonly how: HandlerEnd } | { readonly type: 'settle' | 'event' | 'hang' });
 
 export interface HeartbeatAction {
   readonly type: 'heartbeat';

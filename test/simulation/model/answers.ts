@@ -2,8 +2,11 @@
 import { assertNever } from '@spine/core';
 import { report } from './database.ts';
 import { publish } from './queue.ts';
+import { isHeldBy } from './worker-statements.ts';
 import type { Answer, Attempt, Call, Claimed, Worker, World } from './world.ts';
 import { placeOf } from './world.ts';
+
+type CallOf<T extends Call['type']> = Extract<Call, { type: T }>;
 
 /** The worker process of this number, if it still is there. */
 export function workerOf(world: World, id: number): Worker | null {
@@ -42,7 +45,7 @@ function hint(world: World, run: number): void {
 
 function learnSubmit(
   world: World,
-  call: Extract<Call, { type: 'submit' }>,
+  call: CallOf<'submit'>,
   answer: Extract<Answer, { type: 'submit' }>,
 ): boolean {
   world.clients[call.client] = { state: 'accepted', run: answer.run };
@@ -52,14 +55,14 @@ function learnSubmit(
 
 function learnClaim(
   world: World,
-  call: Extract<Call, { type: 'claim' }>,
+  call: CallOf<'claim'>,
   { claimed, own }: Extract<Answer, { type: 'claim' }>,
 ): boolean {
   const worker = workerOf(world, call.worker);
   if (worker === null || worker.mode === 'frozen') return false;
   if (claimed === null) return true;
-  const has = worker.attempts.some(({ run }) => run === claimed.run);
-  if (own && has && world.guards.lostClaim === 'taken_up') return true;
+  if (own && isOvertaking(world, call)) return false;
+  if (own && !mayTakeUp(world, worker, claimed)) return true;
   putWorker(world, { ...worker, attempts: withClaimed(worker, claimed) });
   const run = world.runs[claimed.run];
   if (!run) return true;
@@ -73,20 +76,43 @@ function learnClaim(
   return true;
 }
 
+/** After two more round trips, earlier answers have arrived: the one assumption about time that the engine makes. */
+function isOvertaking(world: World, { worker, run }: CallOf<'claim'>): boolean {
+  if (world.guards.lostClaim !== 'looked_twice') return false;
+  return world.sent.some(
+    ({ call, answer }) =>
+      call.type === 'claim' &&
+      call.worker === worker &&
+      call.run === run &&
+      answer?.type === 'claim' &&
+      !answer.own &&
+      answer.claimed !== null,
+  );
+}
+
+/** Whether a run that names this worker as its holder is to be executed: not when it is already, or was. */
+function mayTakeUp(world: World, worker: Worker, { run, token }: Claimed): boolean {
+  const { lostClaim } = world.guards;
+  if (lostClaim === 'blindly') return true;
+  if (worker.attempts.some((attempt) => attempt.run === run)) return false;
+  if (lostClaim === 'looked_once') return true;
+  const stored = world.runs[run];
+  return stored?.holder?.token === token && isHeldBy(stored.row, worker.id);
+}
+
 /** A worker that stops hands back at once what it still gets. */
 function attemptOf(worker: Worker, claimed: Claimed): Attempt {
   if (worker.mode !== 'stopping') return { ...claimed, phase: 'running', settlement: null };
   return { ...claimed, phase: 'ended', settlement: { type: 'handed_back', reason: 'stop' } };
 }
 
-/** Of two attempts of one run the older has lost it; the heartbeat would not tell, which asks by run. */
+/** An older attempt of the same run has lost it, and no heartbeat would tell it any more. */
 function withClaimed(worker: Worker, claimed: Claimed): readonly Attempt[] {
   const others = worker.attempts.filter(({ run, phase }) => run !== claimed.run || phase === 'ended');
-  const newer = worker.attempts.filter(({ run, epoch }) => run === claimed.run && epoch > claimed.epoch);
-  return newer.length > 0 ? worker.attempts : [...others, attemptOf(worker, claimed)];
+  return [...others, attemptOf(worker, claimed)];
 }
 
-function learnSettle(world: World, call: Extract<Call, { type: 'settle' }>): boolean {
+function learnSettle(world: World, call: CallOf<'settle'>): boolean {
   const worker = workerOf(world, call.worker);
   if (worker === null || worker.mode === 'frozen') return false;
   // Settled or fenced: the attempt is over either way.
@@ -98,7 +124,7 @@ function learnSettle(world: World, call: Extract<Call, { type: 'settle' }>): boo
 /** What is missing from the answer was taken away: its handler is aborted and settles nothing. */
 function learnHeartbeat(
   world: World,
-  call: Extract<Call, { type: 'heartbeat' }>,
+  call: CallOf<'heartbeat'>,
   answer: Extract<Answer, { type: 'heartbeat' }>,
 ): boolean {
   const worker = workerOf(world, call.worker);

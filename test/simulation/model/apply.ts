@@ -20,7 +20,8 @@ import type { World } from './world.ts';
 
 export function apply(world: World, action: Action): boolean {
   const done = step(world, action);
-  if (done && world.violation === null) for (const violation of clientViolations(world)) report(world, violation);
+  if (done && world.violation === null)
+    for (const violation of clientViolations(world)) report(world, violation);
   return done;
 }
 

@@ -2,7 +2,7 @@
 import { assertNever, isTerminal } from '@spine/core';
 import { cancelRow, expireRow, insertRow, pauseRow, reapRow, relayRow } from './service-statements.ts';
 import { resumeRow, unhintRow } from './service-statements.ts';
-import { claimRow, handlerEventRow, heartbeatRow, reclaimRow, settleRow } from './worker-statements.ts';
+import { claimRow, handlerEventRow, heartbeatRow, isHeldBy, settleRow } from './worker-statements.ts';
 import { violationsOf } from './invariants.ts';
 import type { Cause, Violation } from './invariants.ts';
 import type { Change } from './row.ts';
@@ -65,12 +65,7 @@ export function report(world: World, violation: Violation): void {
 }
 
 /** The one place where a row changes. Answers whether it did. */
-function write(
-  world: World,
-  number: number,
-  cause: Cause,
-  decide: (run: Run) => Change | null,
-): boolean {
+function write(world: World, number: number, cause: Cause, decide: (run: Run) => Change | null): boolean {
   const before = world.runs[number] ?? null;
   const change = before === null ? null : decide(before);
   if (before === null || change === null) return false;
@@ -78,7 +73,7 @@ function write(
     ...before,
     row: change.row,
     holder: holderAfter(before, change, cause),
-    claims: before.claims + (cause.type === 'claim' || cause.type === 'reclaim' ? 1 : 0),
+    claims: before.claims + (cause.type === 'claim' ? 1 : 0),
     settledBy:
       cause.type === 'settle' || cause.type === 'hand_back'
         ? [...before.settledBy, cause.token]
@@ -101,7 +96,7 @@ function write(
 }
 
 function holderAfter(before: Run, change: Change, cause: Cause): Run['holder'] {
-  if (cause.type === 'claim' || cause.type === 'reclaim') return { token: cause.token, epoch: change.row.epoch };
+  if (cause.type === 'claim') return { token: cause.token, epoch: change.row.epoch };
   return change.row.status === 'running' ? before.holder : null;
 }
 
@@ -137,27 +132,16 @@ function submit(world: World, call: CallOf<'submit'>): Answer {
 }
 
 function claim(world: World, call: CallOf<'claim'>): Answer {
-  const { worker, run: number, from, known } = call;
+  const { worker, run: number, from } = call;
   const { lanePaused } = world;
   const token = world.runs[number]?.claims ?? 0;
-  const answer = (taken: boolean, own = false): Answer => ({
-    type: 'claim',
-    claimed: taken ? claimedOf(world, number) : null,
-    own,
-  });
   const taken = write(world, number, { type: 'claim', token }, ({ row }) =>
     claimRow(row, { worker, overdue: from === 'poll', lanePaused }, world.now, world.guards),
   );
-  if (taken || from !== 'resend') return answer(taken);
-  // The row tells whether the first claim happened.
-  if (world.guards.lostClaim !== 'claimed_anew') {
-    const row = world.runs[number]?.row;
-    return answer(row?.status === 'running' && row.leaseOwner === worker, true);
-  }
-  if (known) return answer(false);
-  return answer(
-    write(world, number, { type: 'reclaim', token }, ({ row }) => reclaimRow(row, worker, world.now)),
-  );
+  if (taken) return { type: 'claim', claimed: claimedOf(world, number), own: false };
+  const row = world.runs[number]?.row;
+  const own = from === 'resend' && row !== undefined && isHeldBy(row, worker);
+  return { type: 'claim', claimed: own ? claimedOf(world, number) : null, own };
 }
 
 function claimedOf(world: World, number: number): Claimed | null {
@@ -179,7 +163,10 @@ function settle(world: World, call: CallOf<'settle'>): Answer {
   const last = run?.settledBy.at(-1) === call.token;
   // A later attempt that has settled, too, has overwritten the proof; then the answer may be `fenced`.
   if (outcome === 'settled' ? run?.settledBy.includes(call.token) !== true : last) {
-    report(world, { invariant: 'honest_answer', detail: `run ${call.run}: told ${outcome}, which is untrue` });
+    report(world, {
+      invariant: 'honest_answer',
+      detail: `run ${call.run}: told ${outcome}, which is untrue`,
+    });
   }
   return { type: 'settle', outcome };
 }

@@ -20,10 +20,10 @@ export interface Guards {
   readonly claimLane: boolean;
   readonly claimRaisesEpoch: boolean;
   /**
-   * What happens, after a claim whose answer was lost, with a run that names this worker as its holder: it is claimed
-   * anew, under a new epoch; or taken up as it is unless this worker has it; or taken up whatever this worker has.
+   * When a worker takes up, after a claim whose answer was lost, a run that names it as its holder: when it has not got
+   * it, and a second look, after all earlier answers, still finds it held; or after one look; or whatever it has.
    */
-  readonly lostClaim: 'claimed_anew' | 'taken_up' | 'taken_up_blindly';
+  readonly lostClaim: 'looked_twice' | 'looked_once' | 'blindly';
 
   /** What a settlement compares with the row. Nothing at all is a guard on the id alone. */
   readonly settleFence: 'epoch' | 'attempt' | 'none';
@@ -84,7 +84,7 @@ export const RECOMMENDED: Guards = {
   claimExpiry: true,
   claimLane: true,
   claimRaisesEpoch: true,
-  lostClaim: 'claimed_anew',
+  lostClaim: 'looked_twice',
   settleFence: 'epoch',
   settleStatus: true,
   settleFinishedEpoch: true,

@@ -4,7 +4,7 @@
  */
 import { canTransition, isTerminal } from '@spine/core';
 import { CRASH_LIMIT } from '@spine/database';
-import { hasExpired, isOverdue } from './row.ts';
+import { hasExpired, isOverdue, isWaiting } from './row.ts';
 import type { Row, WrittenEvent } from './row.ts';
 import type { Run, Token, World } from './world.ts';
 
@@ -37,7 +37,7 @@ export interface Violation {
 
 /** Why a row changes. A worker's writes carry the token of their claim. */
 export type Cause =
-  | { readonly type: 'claim' | 'reclaim' | 'settle' | 'hand_back' | 'heartbeat' | 'event'; readonly token: Token }
+  | { readonly type: 'claim' | 'settle' | 'hand_back' | 'heartbeat' | 'event'; readonly token: Token }
   | { readonly type: 'reap' | 'cancel' | 'pause' | 'resume' | 'relay' | 'expire' | 'unhint' };
 
 /** Every violation by this write, gravest last. */
@@ -58,7 +58,8 @@ export function violationsOf(
     say('stale_write', `${move}, by an attempt that has lost it`);
   }
   if (isTerminal(was.status)) say('terminal_is_absorbing', move);
-  if (after.terminalEvents > 1) say('one_terminal_event', `${move} writes terminal event no. ${after.terminalEvents}`);
+  if (after.terminalEvents > 1)
+    say('one_terminal_event', `${move} writes terminal event no. ${after.terminalEvents}`);
   if (event?.terminal === true && event.type !== is.status) {
     say('one_terminal_event', `event ${event.type} of a run that is ${is.status}`);
   }
@@ -79,8 +80,10 @@ export function violationsOf(
   if (cause.type === 'claim' && (was.availableAt > now || hasExpired(was, now) || lanePaused)) {
     say('not_startable', move);
   }
-  if (cause.type === 'reap' && was.status === 'running' && !isOverdue(was, now)) say('live_lease_taken', move);
-  if (cause.type === 'expire' && (was.status === 'running' || !hasExpired(was, now))) say('ended_early', move);
+  if (cause.type === 'reap' && was.status === 'running' && !isOverdue(was, now))
+    say('live_lease_taken', move);
+  if (cause.type === 'expire' && (was.status === 'running' || !hasExpired(was, now)))
+    say('ended_early', move);
   if (!hasShape(is)) say('row_shape', `${move} leaves it ${is.status} with the fields of another state`);
   if ((is.status === 'dead_lettered' ? 1 : 0) !== after.deadLetters) {
     say('dead_letter', `${is.status} with ${after.deadLetters} dead letters`);
@@ -88,16 +91,12 @@ export function violationsOf(
   return found;
 }
 
-function isClaim({ type }: Cause): boolean {
-  return type === 'claim' || type === 'reclaim';
-}
-
 function isOfAttempt(cause: Cause): cause is Extract<Cause, { token: Token }> {
-  return 'token' in cause && !isClaim(cause);
+  return 'token' in cause && cause.type !== 'claim';
 }
 
 function losesFence(before: Run, after: Run, cause: Cause): boolean {
-  if (isClaim(cause)) return after.row.epoch <= before.row.epoch;
+  if (cause.type === 'claim') return after.row.epoch <= before.row.epoch;
   const taken = before.holder !== null && after.holder === null && cause.type !== 'settle';
   return taken && after.row.epoch <= before.holder.epoch;
 }
@@ -105,15 +104,8 @@ function losesFence(before: Run, after: Run, cause: Cause): boolean {
 /** The CHECK constraint `runs_state`. */
 function hasShape(row: Row): boolean {
   const held = [row.leaseOwner, row.leaseExpiresAt, row.deadlineAt].filter((field) => field !== null).length;
-  switch (row.status) {
-    case 'running':
-      return held === 3 && row.dispatchAfter === null;
-    case 'queued':
-    case 'pending':
-      return held === 0 && row.dispatchAfter !== null;
-    default:
-      return held === 0 && row.dispatchAfter === null;
-  }
+  if (held !== (row.status === 'running' ? 3 : 0)) return false;
+  return (row.dispatchAfter !== null) === isWaiting(row.status);
 }
 
 /** What must hold between clients and rows. */

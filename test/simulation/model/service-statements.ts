@@ -13,6 +13,7 @@ import type { Change, Row, Spec } from './row.ts';
 export function insertRow(spec: Spec, hinted: boolean, now: number): Change {
   const wait = spec.runAfterMs ?? 0;
   const availableAt = now + wait;
+  const from = Math.max(availableAt, now);
   const row: Row = {
     status: availableAt > now ? 'pending' : 'queued',
     epoch: 0,
@@ -23,11 +24,11 @@ export function insertRow(spec: Spec, hinted: boolean, now: number): Change {
     leaseExpiresAt: null,
     deadlineAt: null,
     availableAt,
-    dispatchAfter: availableAt + (hinted && wait <= HINT_HORIZON_MS ? HINT_GRACE_MS : 0),
+    dispatchAfter: from + (hinted && wait <= HINT_HORIZON_MS ? HINT_GRACE_MS : 0),
     dispatchNo: 0,
     finishedEpoch: null,
     expiresAt: spec.expiresMs === null ? null : now + spec.expiresMs,
-    runDeadlineAt: spec.deadlineMs === null ? null : availableAt + spec.deadlineMs,
+    runDeadlineAt: spec.deadlineMs === null ? null : from + spec.deadlineMs,
     spec,
   };
   return { row, event: { type: 'submitted', epoch: 0, terminal: false }, deadLetter: false };

@@ -38,7 +38,10 @@ export function canService(world: World, { type, run: number }: ServiceAction): 
       return guards.expirer && alike < plan.instances && isExpirable(row, now);
     case 'cancel':
     case 'pause':
-      return alike === 0 && (!isTerminal(row.status) || (type === 'cancel' ? !guards.cancelStatus : !guards.pauseStatus));
+      return (
+        alike === 0 &&
+        (!isTerminal(row.status) || (type === 'cancel' ? !guards.cancelStatus : !guards.pauseStatus))
+      );
     case 'resume':
       return alike === 0 && row.status === 'paused';
     default:

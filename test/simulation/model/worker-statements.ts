@@ -40,15 +40,9 @@ export function claimRow(row: Row, input: ClaimInput, now: number, guards: Guard
   };
 }
 
-/** Claims anew what names this worker as its holder: its earlier claim was executed, but not answered. */
-export function reclaimRow(row: Row, worker: number, now: number): Change | null {
-  if (row.status !== 'running' || row.leaseOwner !== worker) return null;
-  const epoch = row.epoch + 1;
-  return {
-    row: { ...row, epoch, leaseExpiresAt: now + LEASE_MS },
-    event: { type: 'started', epoch, terminal: false },
-    deadLetter: false,
-  };
+/** Whether the row names this worker as its holder: after a claim without an answer, whether it happened. */
+export function isHeldBy(row: Row, worker: number): boolean {
+  return row.status === 'running' && row.leaseOwner === worker;
 }
 
 /** What a settling attempt knows about itself. */
@@ -113,21 +107,6 @@ export function settleRow(row: Row, input: SettleInput, now: number, guards: Gua
           dispatchAfter: at,
         },
         event: { type: settlement.type, epoch: input.epoch, terminal: false },
-        deadLetter: false,
-      };
-    }
-    case 'deferred': {
-      const at = now + settlement.delayMs;
-      return {
-        row: {
-          ...released,
-          status: 'queued',
-          epoch: row.epoch + HAND_BACK_STEP[guards.handBackEpoch],
-          attempt: row.attempt - 1,
-          availableAt: at,
-          dispatchAfter: at,
-        },
-        event: { type: 'deferred', epoch: input.epoch, terminal: false },
         deadLetter: false,
       };
     }

@@ -15,15 +15,15 @@ export function applyWorker(world: World, action: WorkerAction): boolean {
   switch (action.type) {
     case 'deliver':
       if (freeSlots(world, worker) <= 0 || !takeHint(world, action.run)) return false;
-      return claim(world, worker, action.run, 'hint');
+      return send(world, { type: 'claim', worker: worker.id, run: action.run, from: 'hint' });
     case 'poll':
       if (!world.plan.polls || freeSlots(world, worker) <= 0) return false;
-      return claim(world, worker, action.run, 'poll');
+      return send(world, { type: 'claim', worker: worker.id, run: action.run, from: 'poll' });
     case 'claim_again': {
       const index = worker.unanswered.indexOf(action.run);
       if (index === -1) return false;
       putWorker(world, { ...worker, unanswered: worker.unanswered.toSpliced(index, 1) });
-      return claim(world, worker, action.run, 'resend');
+      return send(world, { type: 'claim', worker: worker.id, run: action.run, from: 'resend' });
     }
     case 'heartbeat':
       if (worker.attempts.length === 0 || isWaitingFor(world, worker, 'heartbeat')) return false;
@@ -61,19 +61,21 @@ function isAble({ mode }: Worker, { type }: WorkerAction): boolean {
       return mode === 'up';
     case 'exit':
       return mode === 'stopping';
-    default:
+    case 'claim_again':
+    case 'end':
+    case 'settle':
+    case 'event':
+    case 'hang':
+    case 'heartbeat':
       return mode === 'up' || mode === 'stopping';
+    default:
+      return assertNever(type);
   }
 }
 
 function send(world: World, call: Call): true {
   world.sent.push({ call, caller: 'waiting', answer: null });
   return true;
-}
-
-function claim(world: World, { id, attempts }: Worker, run: number, from: 'hint' | 'poll' | 'resend'): true {
-  const known = attempts.some((attempt) => attempt.run === run);
-  return send(world, { type: 'claim', worker: id, run, from, known });
 }
 
 /** What a worker waits for an answer of: its heartbeat, or a claim of any run. */
@@ -97,13 +99,21 @@ function applyAttempt(world: World, worker: Worker, action: AttemptAction): bool
   switch (action.type) {
     case 'end':
       if (attempt.phase !== 'running') return false;
-      return put(world, worker, attempt, { ...attempt, phase: 'ended', settlement: decide(attempt, action.how) });
+      return put(world, worker, attempt, {
+        ...attempt,
+        phase: 'ended',
+        settlement: decide(attempt, action.how),
+      });
     case 'hang':
       if (attempt.phase !== 'running') return false;
       return put(world, worker, attempt, { ...attempt, phase: 'hung' });
     case 'event':
       if (attempt.phase !== 'running') return false;
-      world.sent.push({ call: { type: 'event', worker: worker.id, run, token, epoch }, caller: 'gone', answer: null });
+      world.sent.push({
+        call: { type: 'event', worker: worker.id, run, token, epoch },
+        caller: 'gone',
+        answer: null,
+      });
       return true;
     case 'settle': {
       if (attempt.settlement === null || isSettling(world, worker, attempt)) return false;

@@ -87,8 +87,6 @@ export type Call =
       readonly worker: number;
       readonly run: number;
       readonly from: 'hint' | 'poll' | 'resend';
-      /** Whether its worker had the run when it sent this. */
-      readonly known: boolean;
     }
   | {
       readonly type: 'settle';
@@ -122,7 +120,10 @@ export type Answer =
       readonly own: boolean;
     }
   | { readonly type: 'settle'; readonly outcome: 'settled' | 'fenced' }
-  | { readonly type: 'heartbeat'; /** Places in `held` of what is still held. */ readonly alive: readonly number[] }
+  | {
+      readonly type: 'heartbeat';
+      /** Places in `held` of what is still held. */ readonly alive: readonly number[];
+    }
   | { readonly type: 'relay'; readonly hint: boolean };
 
 export interface Sent {

@@ -13,7 +13,7 @@ export function shrink(failing: Replay, invariant: Invariant): readonly Action[]
     short = withoutPieces(short, size, fails);
   }
   // A step may only go after another went: until none can.
-  for (let before = Infinity; short.length < before; ) {
+  for (let before = Infinity; short.length < before;) {
     before = short.length;
     short = merged(withoutPieces(short, 1, fails));
   }

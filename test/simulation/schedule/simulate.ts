@@ -72,7 +72,11 @@ export function replay(
 
 /** Nothing of interest can happen any more. */
 function isOver(world: World): boolean {
-  return world.sent.length === 0 && world.workers.every(({ attempts }) => attempts.length === 0) && isFinished(world);
+  return (
+    world.sent.length === 0 &&
+    world.workers.every(({ attempts }) => attempts.length === 0) &&
+    isFinished(world)
+  );
 }
 
 /** Picks one possible step by weight, in one pass. */

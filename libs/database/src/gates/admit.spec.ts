@@ -58,13 +58,21 @@ const anyFact: fc.Arbitrary<GateFact> = fc.record({
   ),
 });
 
-const KEYS = ['concurrency a', 'concurrency b', 'concurrency c', 'rate x', 'rate y', 'singleton one', 'singleton two'];
-const anyFacts: fc.Arbitrary<GateFacts> = fc
-  .array(anyFact, { minLength: 9, maxLength: 9 })
-  .map((facts) => ({
-    now: NOW,
-    gates: new Map([...KEYS, 'breaker edgar', 'breaker finra'].map((key, index) => [key, facts[index] ?? UNUSED])),
-  }));
+const KEYS = [
+  'concurrency a',
+  'concurrency b',
+  'concurrency c',
+  'rate x',
+  'rate y',
+  'singleton one',
+  'singleton two',
+];
+const anyFacts: fc.Arbitrary<GateFacts> = fc.array(anyFact, { minLength: 9, maxLength: 9 }).map((facts) => ({
+  now: NOW,
+  gates: new Map(
+    [...KEYS, 'breaker edgar', 'breaker finra'].map((key, index) => [key, facts[index] ?? UNUSED]),
+  ),
+}));
 
 /** A place kept for somebody who is decided about is kept no longer: which those are depends on who is asked about. */
 function withoutReserved({ now, gates }: GateFacts): GateFacts {
@@ -79,7 +87,8 @@ describe('admitting', () => {
       fc.property(anyRuns, anyFacts, (runs, facts) => {
         const { admitted, refused, rates, probes } = admit(runs, facts);
         expect([...named(admitted), ...named(refused)].sort()).toEqual(named(runs).sort());
-        const through = (id: string): GatedRun[] => admitted.filter(({ gates }) => gates.some((gate) => gateId(gate) === id));
+        const through = (id: string): GatedRun[] =>
+          admitted.filter(({ gates }) => gates.some((gate) => gateId(gate) === id));
         for (const [key, limit] of Object.entries(LIMITS)) {
           const count = through(`concurrency ${key}`).length;
           const held = facts.gates.get(`concurrency ${key}`)?.held ?? 0;
@@ -168,7 +177,10 @@ describe('admitting', () => {
   it('says when time alone opens the gate', () => {
     const rate: Gate = { type: 'rate', key: 'x', rate: RATE, from: 'spec' };
     const breaker: Gate = { type: 'breaker', key: 'edgar', from: 'spec' };
-    const used = { ...UNUSED, rate: { algorithm: 'token_bucket' as const, owed: 4_000, perMs: 1_000, at: NOW } };
+    const used = {
+      ...UNUSED,
+      rate: { algorithm: 'token_bucket' as const, owed: 4_000, perMs: 1_000, at: NOW },
+    };
     const who = { runId: 'r', priority: 0 };
     expect(judgeGate(rate, who, used, NOW)).toEqual({ open: false, until: NOW + 250 });
     // Two are told before it.
@@ -227,10 +239,17 @@ describe('a line', () => {
   });
 
   it('is looked at again when time opens its gate', () => {
-    const used = { ...UNUSED, rate: { algorithm: 'token_bucket' as const, owed: 4_000, perMs: 1_000, at: NOW } };
+    const used = {
+      ...UNUSED,
+      rate: { algorithm: 'token_bucket' as const, owed: 4_000, perMs: 1_000, at: NOW },
+    };
     expect(nextLookAt('rate', used, spec, NOW)).toBe(NOW + 250);
-    expect(nextLookAt('breaker', { ...UNUSED, breaker: { state: 'open', until: NOW + 9 } }, spec, NOW)).toBe(NOW + 9);
-    expect(nextLookAt('breaker', { ...UNUSED, breaker: { state: 'open', until: null } }, spec, NOW)).toBeNull();
+    expect(nextLookAt('breaker', { ...UNUSED, breaker: { state: 'open', until: NOW + 9 } }, spec, NOW)).toBe(
+      NOW + 9,
+    );
+    expect(
+      nextLookAt('breaker', { ...UNUSED, breaker: { state: 'open', until: null } }, spec, NOW),
+    ).toBeNull();
     expect(nextLookAt('concurrency', UNUSED, spec, NOW)).toBeNull();
     expect(nextLookAt('singleton', UNUSED, spec, NOW)).toBeNull();
   });

@@ -113,7 +113,12 @@ const OPENED = `state = 'open', forced = false, open_until = EXCLUDED.open_until
 export async function openBreaker(
   db: Queryable,
   name: string,
-  { forMs, failures, by, note }: {
+  {
+    forMs,
+    failures,
+    by,
+    note,
+  }: {
     readonly forMs: number;
     readonly failures: number;
     readonly by: string;
@@ -123,7 +128,7 @@ export async function openBreaker(
   const { rows } = await db.query<{ name: string }>({
     name: 'spine_open_breaker',
     text: `INSERT INTO breakers (name, state, open_until, failures, changed_by, note)
-VALUES ($1, 'open', now() + $2::bigint * interval '1 millisecond', $3, now(), $4, $5)
+VALUES ($1, 'open', now() + $2::bigint * interval '1 millisecond', $3, $4, $5)
 ON CONFLICT (name) DO UPDATE SET ${OPENED} WHERE breakers.state = 'closed' AND NOT breakers.forced
 RETURNING name`,
     values: [name, forMs, failures, by, note],

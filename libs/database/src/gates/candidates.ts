@@ -90,7 +90,9 @@ export async function overdueGated(
   return rows.map(({ id }) => id);
 }
 
-const overdue = (which: string): string => `SELECT d.id FROM unnest($3::text[]) AS l(lane) CROSS JOIN LATERAL (
+const overdue = (
+  which: string,
+): string => `SELECT d.id FROM unnest($3::text[]) AS l(lane) CROSS JOIN LATERAL (
     SELECT r.id FROM runs r
     WHERE r.status IN ('pending', 'queued') AND r.lane = l.lane AND r.dispatch_after <= now()
       AND r.available_at <= now() AND r.attempt < r.max_attempts AND r.kind || ':' || r.name = ANY($2::text[])
@@ -99,7 +101,7 @@ const overdue = (which: string): string => `SELECT d.id FROM unnest($3::text[]) 
   ) d
   WHERE l.lane <> ALL (${PAUSED_LANES})`;
 
-export const OVERDUE_SQL = `${overdue('r.gates IS NOT NULL')} LIMIT $1`;
+const OVERDUE_SQL = `${overdue('r.gates IS NOT NULL')} LIMIT $1`;
 
 const OVERDUE_ALL_SQL = `(${overdue('r.gates IS NOT NULL')})
 UNION ALL

@@ -68,7 +68,11 @@ export async function claimGated(
   return inTransaction(pool, LOCKS, (on) => decide(on, runs, options));
 }
 
-async function decide(on: Queryable, all: readonly GatedRun[], options: GatedClaimOptions): Promise<GatedClaims> {
+async function decide(
+  on: Queryable,
+  all: readonly GatedRun[],
+  options: GatedClaimOptions,
+): Promise<GatedClaims> {
   const keys = new Map(all.flatMap(({ gates }) => gates.map((gate) => [gateId(gate), gate])));
   const gates = [...keys.values()];
   await lockGates(on, gates);

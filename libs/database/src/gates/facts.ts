@@ -23,7 +23,7 @@ const RESERVED_LIMIT = 1_000;
 export const HOLD_COUNTS = `COALESCE((SELECT r.status || '' = 'running' AND r.epoch = h.epoch FROM runs r
       WHERE r.id = h.run_id), false)`;
 
-export const FACTS_SQL = `SELECT g.gate_type, g.key, s.gate_limit, s.rate, n.live::int, n.stale::int, a.id AS active, w.reserved,
+const FACTS_SQL = `SELECT g.gate_type, g.key, s.gate_limit, s.rate, n.live::int, n.stale::int, a.id AS active, w.reserved,
   b.state, floor(extract(epoch FROM b.open_until) * 1000)::bigint AS open_until, b.probe_owner,
   floor(extract(epoch FROM b.probe_until) * 1000)::bigint AS probe_until,
   floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now
@@ -43,7 +43,8 @@ LEFT JOIN LATERAL (
 CROSS JOIN LATERAL (
   SELECT jsonb_agg(jsonb_build_array(x.run_id, x.priority)) AS reserved FROM (
     SELECT w.run_id, w.priority FROM gate_waiters w
-    WHERE w.gate_type = g.gate_type AND w.key = g.key AND w.woken_at > now() - ${RESERVED_FOR} LIMIT ${RESERVED_LIMIT}
+    WHERE w.gate_type = g.gate_type AND w.key = g.key AND w.woken_at > now() - ${RESERVED_FOR}
+      AND (SELECT r.status || '' IN ('pending', 'queued') FROM runs r WHERE r.id = w.run_id) LIMIT ${RESERVED_LIMIT}
   ) x
 ) w
 LEFT JOIN LATERAL (
@@ -85,7 +86,8 @@ function toBreaker(row: FactRow): BreakerFact {
       return { state: 'open', until: row.open_until };
     case 'half_open':
       return { state: 'half_open', owner: row.probe_owner ?? '', until: row.probe_until ?? 0 };
-    default:
+    case 'closed':
+    case null:
       return { state: 'closed' };
   }
 }

@@ -12,7 +12,12 @@ const GATES: readonly Gate[] = [
     rate: { algorithm: 'token_bucket', limit: 10, perMs: 1_000, burst: 20 },
     from: 'spec',
   },
-  { type: 'rate', key: 'day', rate: { algorithm: 'sliding_window', limit: 5, perMs: 86_400_000 }, from: 'spec' },
+  {
+    type: 'rate',
+    key: 'day',
+    rate: { algorithm: 'sliding_window', limit: 5, perMs: 86_400_000 },
+    from: 'spec',
+  },
 ];
 
 describe('gates', () => {

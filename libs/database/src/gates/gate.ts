@@ -39,7 +39,12 @@ export type Gate = ConcurrencyGate | RateGate | BreakerGate | SingletonGate;
 export type GateType = Gate['type'];
 
 /** In the order in which a run is held up: the first shut gate is the one whose line it joins. */
-export const GATE_TYPES = ['singleton', 'breaker', 'concurrency', 'rate'] as const satisfies readonly GateType[];
+export const GATE_TYPES = [
+  'singleton',
+  'breaker',
+  'concurrency',
+  'rate',
+] as const satisfies readonly GateType[];
 
 /** A gate, whatever it asks for. */
 export interface GateKey {

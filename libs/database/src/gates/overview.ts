@@ -29,7 +29,7 @@ export interface GateOverviewFilter {
   readonly limit: number;
 }
 
-export const OVERVIEW_SQL = `SELECT s.gate_type, s.key, s.gate_limit, s.rate, s.updated_at, h.holders, h.held, w.waiting,
+const OVERVIEW_SQL = `SELECT s.gate_type, s.key, s.gate_limit, s.rate, s.updated_at, h.holders, h.held, w.waiting,
   clock_timestamp() AS now
 FROM (
   SELECT * FROM gate_states s WHERE (s.gate_type, s.key) > ($1, $2) AND s.gate_type = ANY ($3::text[])
@@ -46,7 +46,8 @@ CROSS JOIN LATERAL (
 ) h
 CROSS JOIN LATERAL (
   SELECT count(*)::int AS waiting FROM (
-    SELECT 1 FROM gate_waiters w WHERE w.gate_type = s.gate_type AND w.key = s.key LIMIT ${COUNTED_LINE}
+    SELECT 1 FROM gate_waiters w WHERE w.gate_type = s.gate_type AND w.key = s.key
+    ORDER BY w.priority, w.run_id LIMIT ${COUNTED_LINE}
   ) c
 ) w
 ORDER BY s.gate_type, s.key`;
@@ -97,7 +98,8 @@ export async function breakerLines(
   const { rows } = await db.query<{ name: string; waiting: number }>({
     name: 'spine_breaker_lines',
     text: `SELECT b.name, (SELECT count(*) FROM (
-  SELECT 1 FROM gate_waiters w WHERE w.gate_type = 'breaker' AND w.key = b.name LIMIT ${COUNTED_LINE}) c)::int AS waiting
+  SELECT 1 FROM gate_waiters w WHERE w.gate_type = 'breaker' AND w.key = b.name
+  ORDER BY w.priority, w.run_id LIMIT ${COUNTED_LINE}) c)::int AS waiting
 FROM unnest($1::text[]) AS b(name)`,
     values: [textArray(names)],
   });

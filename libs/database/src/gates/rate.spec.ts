@@ -36,7 +36,11 @@ interface Taken {
   readonly permits: number;
 }
 
-function play(spec: RateSpec, steps: readonly { pauseMs: number; permits: number }[], from = 1_000_000): Taken[] {
+function play(
+  spec: RateSpec,
+  steps: readonly { pauseMs: number; permits: number }[],
+  from = 1_000_000,
+): Taken[] {
   const taken: Taken[] = [];
   let state: RateState | null = null;
   let now = from;
@@ -80,7 +84,12 @@ describe('a token bucket', () => {
   });
 
   it('is full again after a pause, however long', () => {
-    const spec: RateSpec = { algorithm: 'token_bucket', limit: 1_000_000, perMs: 31 * 86_400_000, burst: 1_000_000 };
+    const spec: RateSpec = {
+      algorithm: 'token_bucket',
+      limit: 1_000_000,
+      perMs: 31 * 86_400_000,
+      burst: 1_000_000,
+    };
     const take = takeRate(spec, null, 1_000_000, 0);
     if (take.type !== 'taken') throw new Error('refused');
     expect(freePermits(spec, take.state, 0)).toBe(0);

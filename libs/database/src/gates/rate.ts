@@ -91,11 +91,19 @@ export function takeRate(spec: RateSpec, state: RateState | null, permits: numbe
     const bucket = settleBucket(spec, state, now);
     return { type: 'taken', state: { ...bucket, owed: bucket.owed + permits * spec.perMs } };
   }
-  return { type: 'taken', state: { algorithm: 'sliding_window', taken: addToWindow(spec, state, permits, now) } };
+  return {
+    type: 'taken',
+    state: { algorithm: 'sliding_window', taken: addToWindow(spec, state, permits, now) },
+  };
 }
 
 /** The first moment, not before `now`, at which `permits` could be taken. */
-export function rateAvailableAt(spec: RateSpec, state: RateState | null, permits: number, now: number): number {
+export function rateAvailableAt(
+  spec: RateSpec,
+  state: RateState | null,
+  permits: number,
+  now: number,
+): number {
   if (spec.algorithm === 'token_bucket') {
     const { owed, at } = settleBucket(spec, state, now);
     const missing = owed + (permits - spec.burst) * spec.perMs;
@@ -120,7 +128,12 @@ export function freePermits(spec: RateSpec, state: RateState | null, now: number
 }
 
 /** Puts back permits that were taken and not used. */
-export function giveBackRate(spec: RateSpec, state: RateState | null, permits: number, now: number): RateState {
+export function giveBackRate(
+  spec: RateSpec,
+  state: RateState | null,
+  permits: number,
+  now: number,
+): RateState {
   if (spec.algorithm === 'token_bucket') {
     const bucket = settleBucket(spec, state, now);
     return { ...bucket, owed: Math.max(0, bucket.owed - permits * spec.perMs) };

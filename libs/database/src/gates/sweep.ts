@@ -2,12 +2,13 @@
  * Removing what counts for nothing any more: places of attempts that are over, waiters whose run has ended, keys nobody
  * has asked for in an hour. Each call looks at one stretch of a table by primary key and says where the next continues.
  *
- * What is removed can never count again: an attempt that is over stays over, a run that has ended stays ended, and a key
- * that is asked for again gets a new row.
+ * Looking and removing are two statements, because what is removed can never count again: an attempt that is over stays
+ * over, a run that has ended stays ended, and whether a key is idle is asked once more.
  */
+import { plainArray, textArray } from '../sql/arrays.ts';
 import type { Queryable } from '../sql/pool.ts';
 import { HOLD_COUNTS } from './facts.ts';
-import type { GateType } from './gate.ts';
+import type { GateKey, GateType } from './gate.ts';
 
 export interface Swept<C> {
   readonly removed: number;
@@ -22,95 +23,83 @@ export interface HoldCursor {
 
 const NIL = '00000000-0000-0000-0000-000000000000';
 
-export const SWEEP_HOLDS_SQL = `WITH x AS (
-  SELECT h.key, h.run_id, h.epoch FROM concurrency_holds h WHERE (h.key, h.run_id) > ($1, $2::uuid)
-  ORDER BY h.key, h.run_id LIMIT $3
-), d AS (
-  DELETE FROM concurrency_holds h USING x
-  WHERE h.key = x.key AND h.run_id = x.run_id AND h.epoch = x.epoch AND NOT ${HOLD_COUNTS}
-  RETURNING 1
-)
-SELECT (SELECT count(*) FROM d)::int AS removed, count(*)::int AS seen,
-  (array_agg(x.key ORDER BY x.key DESC, x.run_id DESC))[1] AS key,
-  (array_agg(x.run_id ORDER BY x.key DESC, x.run_id DESC))[1] AS run_id FROM x`;
-
 export async function sweepHolds(
   db: Queryable,
   after: HoldCursor | null,
   limit: number,
 ): Promise<Swept<HoldCursor>> {
-  const { rows } = await db.query<{ removed: number; seen: number; key: string | null; run_id: string | null }>({
-    name: 'spine_sweep_holds',
-    text: SWEEP_HOLDS_SQL,
+  const { rows } = await db.query<{ key: string; run_id: string; epoch: number; counts: boolean }>({
+    name: 'spine_look_at_holds',
+    text: `SELECT h.key, h.run_id, h.epoch, ${HOLD_COUNTS} AS counts FROM concurrency_holds h
+WHERE (h.key, h.run_id) > ($1, $2::uuid) ORDER BY h.key, h.run_id LIMIT $3`,
     values: [after?.key ?? '', after?.runId ?? NIL, limit],
   });
-  const row = rows[0];
-  if (row === undefined) return { removed: 0, next: null };
-  const { removed, seen, key, run_id: runId } = row;
-  return { removed, next: seen < limit || key === null || runId === null ? null : { key, runId } };
+  const stale = rows.filter(({ counts }) => !counts);
+  if (stale.length > 0) {
+    await db.query({
+      name: 'spine_remove_holds',
+      text: `DELETE FROM concurrency_holds h USING unnest($1::text[], $2::uuid[], $3::bigint[]) AS i(key, run_id, epoch)
+WHERE h.key = i.key AND h.run_id = i.run_id AND h.epoch = i.epoch`,
+      values: [
+        textArray(stale.map(({ key }) => key)),
+        plainArray(stale.map(({ run_id }) => run_id)),
+        plainArray(stale.map(({ epoch }) => epoch)),
+      ],
+    });
+  }
+  const last = rows.length < limit ? undefined : rows.at(-1);
+  return { removed: stale.length, next: last === undefined ? null : { key: last.key, runId: last.run_id } };
 }
 
-export const SWEEP_WAITERS_SQL = `WITH x AS (
-  SELECT w.run_id FROM gate_waiters w WHERE w.run_id > $1::uuid ORDER BY w.run_id LIMIT $2
-), d AS (
-  DELETE FROM gate_waiters w USING x WHERE w.run_id = x.run_id AND NOT COALESCE(
-    (SELECT r.completed_at IS NULL FROM runs r WHERE r.id = x.run_id), false)
-  RETURNING 1
-)
-SELECT (SELECT count(*) FROM d)::int AS removed, count(*)::int AS seen,
-  (array_agg(x.run_id ORDER BY x.run_id DESC))[1] AS run_id FROM x`;
-
-export async function sweepWaiters(db: Queryable, after: string | null, limit: number): Promise<Swept<string>> {
-  const { rows } = await db.query<{ removed: number; seen: number; run_id: string | null }>({
-    name: 'spine_sweep_waiters',
-    text: SWEEP_WAITERS_SQL,
+export async function sweepWaiters(
+  db: Queryable,
+  after: string | null,
+  limit: number,
+): Promise<Swept<string>> {
+  const { rows } = await db.query<{ run_id: string; waits: boolean }>({
+    name: 'spine_look_at_waiters',
+    text: `SELECT w.run_id, COALESCE((SELECT r.completed_at IS NULL FROM runs r WHERE r.id = w.run_id), false) AS waits
+FROM gate_waiters w WHERE w.run_id > $1::uuid ORDER BY w.run_id LIMIT $2`,
     values: [after ?? NIL, limit],
   });
-  const row = rows[0];
-  if (row === undefined) return { removed: 0, next: null };
-  return { removed: row.removed, next: row.seen < limit ? null : row.run_id };
+  const over = rows.filter(({ waits }) => !waits);
+  if (over.length > 0) {
+    await db.query({
+      name: 'spine_remove_waiters',
+      text: 'DELETE FROM gate_waiters w WHERE w.run_id = ANY ($1::uuid[])',
+      values: [plainArray(over.map(({ run_id }) => run_id))],
+    });
+  }
+  return { removed: over.length, next: rows.length < limit ? null : (rows.at(-1)?.run_id ?? null) };
 }
 
-export interface StateCursor {
-  readonly type: GateType;
-  readonly key: string;
-}
-
-const IDLE_FOR = "interval '1 hour'";
-
-export const SWEEP_STATES_SQL = `WITH x AS (
-  SELECT s.gate_type, s.key FROM gate_states s WHERE (s.gate_type, s.key) > ($1, $2)
-  ORDER BY s.gate_type, s.key LIMIT $3
-), d AS (
-  DELETE FROM gate_states s USING x
-  WHERE s.gate_type = x.gate_type AND s.key = x.key
-    AND GREATEST(s.updated_at, s.keep_until) < now() - ${IDLE_FOR}
-  RETURNING 1
-)
-SELECT (SELECT count(*) FROM d)::int AS removed, count(*)::int AS seen,
-  (array_agg(x.gate_type ORDER BY x.gate_type DESC, x.key DESC))[1] AS gate_type,
-  (array_agg(x.key ORDER BY x.gate_type DESC, x.key DESC))[1] AS key FROM x`;
+const IDLE = `GREATEST(s.updated_at, s.keep_until) < now() - interval '1 hour'`;
 
 /** Holds and lines live without the row: it is a lock, the last limit, and a rate that is full again by then. */
 export async function sweepGateStates(
   db: Queryable,
-  after: StateCursor | null,
+  after: GateKey | null,
   limit: number,
-): Promise<Swept<StateCursor>> {
-  const { rows } = await db.query<{
-    removed: number;
-    seen: number;
-    gate_type: GateType | null;
-    key: string | null;
-  }>({
-    name: 'spine_sweep_gate_states',
-    text: SWEEP_STATES_SQL,
+): Promise<Swept<GateKey>> {
+  const { rows } = await db.query<{ gate_type: GateType; key: string; idle: boolean }>({
+    name: 'spine_look_at_gate_states',
+    text: `SELECT s.gate_type, s.key, ${IDLE} AS idle FROM gate_states s
+WHERE (s.gate_type, s.key) > ($1, $2) ORDER BY s.gate_type, s.key LIMIT $3`,
     values: [after?.type ?? '', after?.key ?? '', limit],
   });
-  const row = rows[0];
-  if (row === undefined) return { removed: 0, next: null };
-  const { removed, seen, gate_type: type, key } = row;
-  return { removed, next: seen < limit || type === null || key === null ? null : { type, key } };
+  const idle = rows.filter((row) => row.idle);
+  let removed = 0;
+  if (idle.length > 0) {
+    const deleted = await db.query({
+      name: 'spine_remove_gate_states',
+      text: `DELETE FROM gate_states s USING unnest($1::text[], $2::text[]) AS i(gate_type, key)
+WHERE s.gate_type = i.gate_type AND s.key = i.key AND ${IDLE}`,
+      values: [textArray(idle.map(({ gate_type }) => gate_type)), textArray(idle.map(({ key }) => key))],
+    });
+    removed = deleted.rowCount ?? 0;
+  }
+  const last = rows.length < limit ? undefined : rows.at(-1);
+  return { removed, next: last === undefined ? null : { type: last.gate_type, key: last.key } };
 }
 
 /** Runs in lines by the gate they wait for, each counted up to 10,000. */
@@ -118,7 +107,7 @@ export async function waitingByGate(db: Queryable): Promise<ReadonlyMap<GateType
   const { rows } = await db.query<{ gate_type: GateType; waiting: number }>({
     name: 'spine_waiting_by_gate',
     text: `SELECT t.gate_type, (SELECT count(*) FROM (
-  SELECT 1 FROM gate_waiters w WHERE w.gate_type = t.gate_type LIMIT 10000) c)::int AS waiting
+  SELECT 1 FROM gate_waiters w WHERE w.gate_type = t.gate_type ORDER BY w.key LIMIT 10000) c)::int AS waiting
 FROM unnest(ARRAY['concurrency', 'rate', 'breaker', 'singleton']) AS t(gate_type)`,
     values: [],
   });

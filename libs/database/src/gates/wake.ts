@@ -142,7 +142,7 @@ export async function gatesWithLines(
   return rows.map(({ gate_type, key }) => ({ type: gate_type, key }));
 }
 
-export const LINES_SQL = `WITH RECURSIVE l AS (
+const LINES_SQL = `WITH RECURSIVE l AS (
   (SELECT w.gate_type, w.key FROM gate_waiters w WHERE (w.gate_type, w.key) > ($1, $2)
    ORDER BY w.gate_type, w.key LIMIT 1)
   UNION ALL

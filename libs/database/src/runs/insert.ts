@@ -7,7 +7,8 @@
  * 3. A fenced insert (a child submitted by a running attempt) happens only while its parent's epoch is current.
  * 4. `hinted = false` makes a run due for dispatch at once: the submitter knows that the queue is down.
  */
-import { priorityRank } from '@spine/core';
+import type { QueryConfig } from 'pg';
+import { InvariantError, priorityRank } from '@spine/core';
 import type { Priority, RunKind, RunStatus } from '@spine/core';
 import { plainArray, textArray } from '../sql/arrays.ts';
 import type { Queryable } from '../sql/pool.ts';
@@ -156,7 +157,11 @@ function insertSql({ conflicts, fenced, extended }: Variant): string {
 ), e AS (
   INSERT INTO run_events (run_id, epoch, event_type, source) SELECT id, 0, 'submitted', trigger_source FROM r
 )
-SELECT id, status, created_at FROM r`;
+${
+  conflicts || fenced
+    ? 'SELECT id, status, created_at FROM r'
+    : `SELECT now() AS created_at, (SELECT array_agg(id) FROM r WHERE status = 'pending') AS pending`
+}`;
 }
 
 const STATEMENTS = new Map<string, string>();
@@ -223,6 +228,9 @@ interface InsertedRow {
   created_at: Date;
 }
 
+/** How often a key that retention freed in between is tried again. */
+const FREED_TRIES = 3;
+
 /**
  * Inserts runs with their first event and answers per run, in order.
  *
@@ -232,19 +240,47 @@ export async function insertRuns(
   db: Queryable,
   runs: readonly NewRun[],
   info: InsertInfo,
+  tried = 0,
 ): Promise<readonly InsertOutcome[]> {
   if (runs.length === 0) return [];
-  const extended = runs.some(isExtended);
-  const statement = statementFor({
-    extended,
+  const variant = {
+    extended: runs.some(isExtended),
     // ON CONFLICT costs a tenth of the insert: only where a conflict is possible.
     conflicts: info.ambiguous || runs.some((run) => run.idempotencyKey !== null),
     fenced: runs.some((run) => run.parentEpoch !== null),
-  });
-  const { rows } = await db.query<InsertedRow>({
-    ...statement,
-    values: parameters(runs, info.hinted, extended),
-  });
+  };
+  const query = { ...statementFor(variant), values: parameters(runs, info.hinted, variant.extended) };
+  return variant.conflicts || variant.fenced
+    ? insertWhatMay(db, runs, info, query, tried)
+    : insertAll(db, runs, query);
+}
+
+/** Where nothing can stand in the way, all are inserted or none: one row answers for them. */
+async function insertAll(
+  db: Queryable,
+  runs: readonly NewRun[],
+  query: QueryConfig,
+): Promise<readonly InsertOutcome[]> {
+  const { rows } = await db.query<{ created_at: Date; pending: string[] | null }>(query);
+  const answer = rows[0];
+  if (answer === undefined) throw new InvariantError('an insert of runs was not answered');
+  const pending = new Set(answer.pending);
+  return runs.map(({ runId }) => ({
+    type: 'inserted',
+    runId,
+    status: pending.has(runId) ? 'pending' : 'queued',
+    createdAt: answer.created_at,
+  }));
+}
+
+async function insertWhatMay(
+  db: Queryable,
+  runs: readonly NewRun[],
+  info: InsertInfo,
+  query: QueryConfig,
+  tried: number,
+): Promise<readonly InsertOutcome[]> {
+  const { rows } = await db.query<InsertedRow>(query);
   const inserted = new Map(rows.map((row) => [row.id, row]));
   const missing = runs.filter((run) => !inserted.has(run.runId));
   const existing = missing.length === 0 ? EMPTY : await findExisting(db, missing);
@@ -261,7 +297,10 @@ export async function insertRuns(
   // Without a fence it was a key, whose run was deleted between the two statements: nothing stands in the way any more.
   const freed = runs.filter((run, index) => run.parentEpoch === null && outcomes[index]?.type === 'fenced');
   if (freed.length === 0) return outcomes;
-  const again = await insertRuns(db, freed, info);
+  if (tried === FREED_TRIES) {
+    throw new InvariantError(`run ${freed[0]?.runId ?? ''} was refused by something other than its key`);
+  }
+  const again = await insertRuns(db, freed, info, tried + 1);
   const second = new Map(freed.map((run, index) => [run.runId, again[index]]));
   return outcomes.map((outcome, index) => second.get(runs[index]?.runId ?? '') ?? outcome);
 }

@@ -102,7 +102,7 @@ export const RELAY_SQL = `WITH RECURSIVE l AS (
 UPDATE runs r SET status = 'queued', dispatch_no = r.dispatch_no + 1,
   dispatch_after = now() + ${HINT_GRACE} * power(2, LEAST(r.dispatch_no, 2))
 WHERE r.id = ANY (ARRAY(SELECT id FROM x)) AND r.status || '' IN ('pending', 'queued')
-RETURNING r.id, r.kind, r.name, r.lane, r.priority, r.gates IS NOT NULL AS gated`;
+RETURNING r.id, r.kind, r.name, r.lane, r.priority, r.gates IS NOT NULL AS gated, r.crash_count`;
 
 export interface DueRun {
   readonly runId: string;
@@ -114,8 +114,14 @@ export interface DueRun {
   readonly gated: boolean;
 }
 
+/** A run that no hint has reached. */
+export interface UnreachedRun extends DueRun {
+  /** Workers it has lost. */
+  readonly crashCount: number;
+}
+
 /** Takes waiting runs that are due for a hint, up to `limit` of every lane, and marks when the next would be due. */
-export async function takeDueForHint(db: Queryable, limit = 500): Promise<DueRun[]> {
+export async function takeDueForHint(db: Queryable, limit = 500): Promise<UnreachedRun[]> {
   const { rows } = await db.query<{
     id: string;
     kind: RunKind;
@@ -123,6 +129,7 @@ export async function takeDueForHint(db: Queryable, limit = 500): Promise<DueRun
     lane: string;
     priority: number;
     gated: boolean;
+    crash_count: number;
   }>({
     name: 'spine_relay',
     text: RELAY_SQL,
@@ -135,6 +142,7 @@ export async function takeDueForHint(db: Queryable, limit = 500): Promise<DueRun
     lane: row.lane,
     priority: priorityOf(row.priority),
     gated: row.gated,
+    crashCount: row.crash_count,
   }));
 }
 

@@ -135,8 +135,9 @@ export const SETTLE_CTES = `i AS (
   FROM u WHERE status = 'dead_lettered'
 )`;
 
-/** The items that were refused. */
-export const REFUSED = 'i WHERE NOT EXISTS (SELECT 1 FROM u WHERE u.id = i.id)';
+/** The items that were refused. The counts come first: where nothing was, nothing is compared. */
+export const REFUSED =
+  'i WHERE (SELECT count(*) FROM u) < cardinality($1::uuid[]) AND NOT EXISTS (SELECT 1 FROM u WHERE u.id = i.id)';
 
 export const SETTLE_SQL = `WITH ${SETTLE_CTES}
 SELECT i.id FROM ${REFUSED}`;

@@ -1,5 +1,6 @@
 /** Runs over time: how many were submitted and how many ended, bucket by bucket, empty ones too. */
 import { sql } from 'kysely';
+import type { RawBuilder } from 'kysely';
 import type { Db } from '../sql/kysely.ts';
 import { runsOfWindow } from './stats.ts';
 
@@ -37,7 +38,7 @@ interface BucketRow {
   is_complete: boolean;
 }
 
-const TIMES = sql`id, status, created_at, completed_at`;
+const TIMES = sql`status, created_at, completed_at`;
 
 /** The last `hours` hours in buckets of `bucketMinutes` minutes. */
 export async function runTimeline(
@@ -48,29 +49,27 @@ export async function runTimeline(
 ): Promise<Timeline> {
   // One bucket more: the first begins before the window does.
   const read = hours + TIMELINE_LOOKBACK_HOURS + Math.ceil(bucketMinutes / 60);
+  const width = sql`${bucketMinutes}::integer * interval '1 minute'`;
+  const bucketOf = (time: RawBuilder<unknown>): RawBuilder<unknown> =>
+    sql`date_bin(${width}, ${time}, timestamptz 'epoch')`;
   const { rows } = await sql<BucketRow>`
     WITH w AS MATERIALIZED (${runsOfWindow(TIMES, read, limit)}), p AS (
-      SELECT ${bucketMinutes}::integer * interval '1 minute' AS width, timestamptz 'epoch' AS origin,
-        CASE WHEN count(*) >= ${limit}::integer THEN min(created_at) ELSE '-infinity' END AS counted_since FROM w
+      SELECT CASE WHEN count(*) >= ${limit}::integer THEN min(created_at) ELSE '-infinity' END AS counted_since FROM w
     ), b AS (
-      SELECT generate_series(date_bin(width, now() - ${hours}::integer * interval '1 hour', origin), now(), width) AS start
-      FROM p
-    ), e AS (
-      SELECT date_bin(width, created_at, origin) AS start, 'submitted' AS what FROM w, p
-      UNION ALL
-      SELECT date_bin(width, completed_at, origin),
-        CASE WHEN status IN ('completed', 'cancelled') THEN status ELSE 'failed' END
-      FROM w, p WHERE completed_at IS NOT NULL
-    ), n AS (
-      SELECT start, count(*) FILTER (WHERE what = 'submitted')::int AS submitted,
-        count(*) FILTER (WHERE what = 'completed')::int AS completed,
-        count(*) FILTER (WHERE what = 'failed')::int AS failed,
-        count(*) FILTER (WHERE what = 'cancelled')::int AS cancelled
-      FROM e GROUP BY start
+      SELECT generate_series(${bucketOf(sql`now() - ${hours}::integer * interval '1 hour'`)}, now(), ${width}) AS start
+    ), submitted AS (
+      SELECT ${bucketOf(sql`created_at`)} AS start, count(*)::int AS submitted FROM w GROUP BY start
+    ), ended AS (
+      SELECT ${bucketOf(sql`completed_at`)} AS start, count(*) FILTER (WHERE status = 'completed')::int AS completed,
+        count(*) FILTER (WHERE status IN ('failed', 'timed_out', 'dead_lettered'))::int AS failed,
+        count(*) FILTER (WHERE status = 'cancelled')::int AS cancelled
+      FROM w WHERE completed_at IS NOT NULL GROUP BY start
     )
-    SELECT b.start, COALESCE(n.submitted, 0) AS submitted, COALESCE(n.completed, 0) AS completed,
-      COALESCE(n.failed, 0) AS failed, COALESCE(n.cancelled, 0) AS cancelled, b.start >= p.counted_since AS is_complete
-    FROM b CROSS JOIN p LEFT JOIN n USING (start) ORDER BY b.start`.execute(db);
+    SELECT b.start, COALESCE(submitted, 0) AS submitted, COALESCE(completed, 0) AS completed,
+      COALESCE(failed, 0) AS failed, COALESCE(cancelled, 0) AS cancelled, b.start >= p.counted_since AS is_complete
+    FROM b CROSS JOIN p LEFT JOIN submitted USING (start) LEFT JOIN ended USING (start) ORDER BY b.start`.execute(
+    db,
+  );
   return {
     hours,
     bucketMinutes,

@@ -69,5 +69,8 @@ export function createPool(options: PoolOptions): Pool {
     types,
   });
   pool.on('error', (error) => options.onError?.(error));
+  // One that breaks between two statements of a transaction has no statement to fail: without a listener the process
+  // would end. The next statement tells.
+  pool.on('connect', (client) => client.on('error', () => undefined));
   return pool;
 }

@@ -35,7 +35,13 @@ describe('the state of queues', () => {
     const paused = [{ lane: 'd', pausedAt: now, pausedBy: 'ops', note: 'deploy' }];
     const states = queueStates({ now, lanes }, workers, paused);
     expect(states.map(({ lane }) => lane)).toEqual(['a', 'b', 'd']);
-    expect(states[0]).toMatchObject({ waiting: 0, oldestDueAgeMs: null, workers: 1, slots: 10, paused: null });
+    expect(states[0]).toMatchObject({
+      waiting: 0,
+      oldestDueAgeMs: null,
+      workers: 1,
+      slots: 10,
+      paused: null,
+    });
     expect(states[1]).toEqual({
       lane: 'b',
       waiting: 3,

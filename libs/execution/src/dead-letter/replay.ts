@@ -26,6 +26,7 @@ import type {
 } from '@spine/database';
 import type { Metrics } from '@spine/observability';
 import type { HintPublisher } from '../dispatch/hint-publisher.ts';
+import type { EventSignal } from '../events/event-signal.ts';
 import { withCopiedParams } from '../payload/copied-params.ts';
 import type { Payloads } from '../payload/payloads.ts';
 import { newRun, specOfRun } from '../spec/new-run.ts';
@@ -37,6 +38,8 @@ export interface ReplayServices {
   readonly metrics: Metrics;
   /** Copies params that are outside their run's row. */
   readonly payloads: Payloads;
+  /** Told that there are new events. */
+  readonly eventSignal?: EventSignal | undefined;
 }
 
 /** Who does it and why, kept with the letter. */
@@ -101,13 +104,14 @@ export async function insertReruns(
 
 /** Tells the queue and the metrics of runs that were stored outside the submitter. */
 export function announceReruns(
-  { publisher, metrics }: ReplayServices,
+  { publisher, metrics, eventSignal }: ReplayServices,
   runs: readonly NewRun[],
   hinted: boolean,
 ): void {
+  if (runs.length > 0) eventSignal?.touch();
   for (const run of runs) metrics.submitted.inc({ kind: run.kind });
   publisher.announce(
-    runs.map((run) => ({ ...run, delayMs: 0 })),
+    runs.map((run) => ({ ...run, delayMs: 0, gated: run.gates !== null })),
     !hinted,
   );
 }

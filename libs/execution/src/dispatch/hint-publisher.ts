@@ -4,7 +4,9 @@
  * 1. Nobody waits for the queue: a submit is answered when Postgres has committed.
  * 2. A dead queue is found out once, not by every submit: a circuit breaker opens, hints are dropped at once, and
  *    `available` tells submitters to mark their runs due for the workers' own poll.
- * 3. Runs whose hint failed are made due for that poll too; those stored as due need no second write.
+ * 3. One publish at a time: what is announced meanwhile shares the next one's hints. A lone run goes at once; under load
+ * hints grow instead of multiplying, which one Redis would not carry.
+ * 4. Runs whose hint failed are made due for that poll too; those stored as due need no second write.
  */
 import CircuitBreaker from 'opossum';
 import { HINT_HORIZON_MS, markUnhinted } from '@spine/database';
@@ -26,10 +28,16 @@ export interface HintPublisherOptions {
 const PUBLISH_TIMEOUT_MS = 2_000;
 const RETRY_AFTER_MS = 2_000;
 
+interface Announced {
+  readonly run: HintableRun;
+  readonly storedAsDue: boolean;
+}
+
 export class HintPublisher {
   readonly #options: HintPublisherOptions;
   readonly #breaker: CircuitBreaker<[readonly Hint[]], void>;
-  readonly #sending = new Set<Promise<void>>();
+  #waiting: Announced[] = [];
+  #sending: Promise<void> | null = null;
 
   constructor(options: HintPublisherOptions) {
     this.#options = options;
@@ -57,17 +65,32 @@ export class HintPublisher {
    * @param storedAsDue the rows say already that no hint is on its way.
    */
   announce(runs: readonly HintableRun[], storedAsDue = false): void {
-    const due = runs.filter((run) => run.delayMs <= HINT_HORIZON_MS);
-    if (due.length === 0) return;
-    const { lanes } = this.#options.capacity.current();
-    const hints = toHints(due, (lane) => lanes.get(lane));
-    const sending = this.#send(hints, storedAsDue ? [] : due).finally(() => this.#sending.delete(sending));
-    this.#sending.add(sending);
+    for (const run of runs) {
+      if (run.delayMs <= HINT_HORIZON_MS) this.#waiting.push({ run, storedAsDue });
+    }
+    if (this.#waiting.length > 0) this.#sending ??= this.#sendWaiting();
   }
 
   /** Resolves when every hint announced so far was sent or given up. */
   async drain(): Promise<void> {
-    await Promise.all(this.#sending);
+    await this.#sending;
+  }
+
+  async #sendWaiting(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const sent = this.#waiting;
+      this.#waiting = [];
+      const { lanes } = this.#options.capacity.current();
+      const hints = toHints(
+        sent.map(({ run }) => run),
+        (lane) => lanes.get(lane),
+      );
+      await this.#send(
+        hints,
+        sent.flatMap(({ run, storedAsDue }) => (storedAsDue ? [] : [run])),
+      );
+    }
+    this.#sending = null;
   }
 
   /** Stops the breaker's timers. */

@@ -117,7 +117,9 @@ export class Submitter {
     const { publisher, metrics } = this.#options;
     const now = Date.now();
     if (inserted.length > 0) this.#options.eventSignal?.touch();
-    for (const run of inserted) metrics.submitted.inc({ kind: run.kind });
+    for (const [kind, group] of Map.groupBy(inserted, (run) => run.kind)) {
+      metrics.submitted.inc({ kind }, group.length);
+    }
     const delayOf = ({ runAfter }: NewRun): number =>
       runAfter === null ? 0 : Math.max(0, runAfter.getTime() - now);
     publisher.announce(

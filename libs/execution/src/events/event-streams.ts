@@ -18,6 +18,10 @@ export interface EventStreamsOptions {
   readonly heartbeatMs?: number;
   /** Events that may wait for one client. Default 10,000. */
   readonly maxWaiting?: number;
+  /** How often it looks for events when nobody says that there are some. Default 1 s. */
+  readonly pollMs?: number;
+  /** How long the first client waits until events can be followed. Default 10 s. */
+  readonly wakeMs?: number;
 }
 
 export interface OpenStream {

@@ -1,8 +1,9 @@
 /** The JSON of an explanation. */
 import { z } from 'zod';
 import { RUN_STATUSES } from '@spine/core';
-import { WAIT_CODES } from './explain-run.ts';
-import type { ExplainFacts, Explanation, WaitReason } from './explain-run.ts';
+import type { Explanation } from './explain-run.ts';
+import { WAIT_CODES } from './wait-reason.ts';
+import type { ExplainFacts, WaitReason } from './wait-reason.ts';
 
 const instant = z.iso.datetime();
 

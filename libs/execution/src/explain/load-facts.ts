@@ -13,7 +13,7 @@ import {
 import type { BreakerRecord, Db, Gate, Queryable } from '@spine/database';
 import { gatesOfRun } from '../gates/resolve-gates.ts';
 import type { HandlerRegistry } from '../registry/registry.ts';
-import type { ExplainFacts } from './explain-run.ts';
+import type { ExplainFacts } from './wait-reason.ts';
 
 /** Null for a run that does not exist. */
 export function loadExplainFacts(

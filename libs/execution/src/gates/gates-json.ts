@@ -29,7 +29,11 @@ export interface RateLimit extends RateOptions {
 }
 
 const storable = (maxLength: number) =>
-  z.string().min(1).max(maxLength).refine(isStorableText, 'must not contain NUL characters or lone surrogates');
+  z
+    .string()
+    .min(1)
+    .max(maxLength)
+    .refine(isStorableText, 'must not contain NUL characters or lone surrogates');
 
 const key = storable(LIMITS.keyLength);
 
@@ -49,7 +53,12 @@ const rateLimitJson = z
       .enum(RATE_ALGORITHMS)
       .optional()
       .describe('token_bucket (default) refills steadily; sliding_window: at most limit in any per_seconds.'),
-    burst: z.int().min(1).max(RATE_LIMITS.permits).optional().describe('Starts at once, of a token bucket. Default: limit.'),
+    burst: z
+      .int()
+      .min(1)
+      .max(RATE_LIMITS.permits)
+      .optional()
+      .describe('Starts at once, of a token bucket. Default: limit.'),
   })
   .refine((rate) => rate.burst === undefined || rate.algorithm !== 'sliding_window', {
     path: ['burst'],
@@ -59,10 +68,21 @@ const rateLimitJson = z
 
 /** Fields of a WorkSpec. */
 export const specGatesJson = {
-  concurrency: z.array(concurrencyJson).max(LIMITS.gates).optional().describe('Limits this run counts under.'),
+  concurrency: z
+    .array(concurrencyJson)
+    .max(LIMITS.gates)
+    .optional()
+    .describe('Limits this run counts under.'),
   rate_limits: z.array(rateLimitJson).max(LIMITS.gates).optional().describe('Rates this run counts under.'),
   breakers: z
-    .array(z.string().regex(LIMITS.breaker, 'must be a lower-case letter followed by at most 99 of a-z, 0-9, "_", ".", "-"'))
+    .array(
+      z
+        .string()
+        .regex(
+          LIMITS.breaker,
+          'must be a lower-case letter followed by at most 99 of a-z, 0-9, "_", ".", "-"',
+        ),
+    )
     .max(LIMITS.gates)
     .optional()
     .describe('Dependencies whose circuit breakers must be closed for it to start.'),
@@ -107,7 +127,8 @@ export function specGatesToJson(spec: SpecGates): unknown {
 
 /** What is wrong with a spec's gates, by field; for specs that did not come in as JSON. */
 export function checkSpecGates(spec: SpecGates): { field: string; code: string; message: string }[] {
-  if (spec.concurrency === undefined && spec.rateLimits === undefined && spec.breakers === undefined) return [];
+  if (spec.concurrency === undefined && spec.rateLimits === undefined && spec.breakers === undefined)
+    return [];
   const parsed = specGates.safeParse(specGatesToJson(spec));
   if (parsed.success) return [];
   return parsed.error.issues.map(({ path, code, message }) => ({ field: fieldOf(path), code, message }));
@@ -116,7 +137,9 @@ export function checkSpecGates(spec: SpecGates): { field: string; code: string; 
 function fieldOf(path: readonly PropertyKey[]): string {
   return path.reduce<string>(
     (field, segment) =>
-      typeof segment === 'number' ? `${field}[${segment}]` : `${field}${field === '' ? '' : '.'}${String(segment)}`,
+      typeof segment === 'number'
+        ? `${field}[${segment}]`
+        : `${field}${field === '' ? '' : '.'}${String(segment)}`,
     '',
   );
 }

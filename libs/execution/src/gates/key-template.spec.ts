@@ -5,13 +5,16 @@ import { LIMITS } from '../spec/limits.ts';
 import { KeyTemplate } from './key-template.ts';
 
 const subject = (params: unknown) => ({ kind: 'task', name: 'fetch', lane: 'default', params });
-const resolve = (template: string, params: unknown): string => new KeyTemplate(template).resolve(subject(params));
+const resolve = (template: string, params: unknown): string =>
+  new KeyTemplate(template).resolve(subject(params));
 
 describe('a key template', () => {
   it('puts in what a run says', () => {
     expect(resolve('tenant:{params.tenant}', { tenant: 'acme' })).toBe('tenant:acme');
     expect(resolve('{kind}:{name}@{lane}', {})).toBe('task:fetch@default');
-    expect(resolve('{params.a.b}-{params.n}-{params.ok}', { a: { b: 'x' }, n: 7, ok: false })).toBe('x-7-false');
+    expect(resolve('{params.a.b}-{params.n}-{params.ok}', { a: { b: 'x' }, n: 7, ok: false })).toBe(
+      'x-7-false',
+    );
     expect(resolve('everything', {})).toBe('everything');
   });
 

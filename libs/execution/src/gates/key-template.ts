@@ -32,7 +32,9 @@ export class KeyTemplate {
   /** @throws ConfigError for a placeholder that is not closed or names something else. */
   constructor(template: string) {
     if (template.length === 0 || template.length > MAX_LENGTH) {
-      throw new ConfigError(`key ${JSON.stringify(template.slice(0, 100))} must have 1 to ${MAX_LENGTH} characters`);
+      throw new ConfigError(
+        `key ${JSON.stringify(template.slice(0, 100))} must have 1 to ${MAX_LENGTH} characters`,
+      );
     }
     this.#parts = parse(template);
   }

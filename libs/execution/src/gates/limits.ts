@@ -102,9 +102,14 @@ export function redisLimits(pool: Pool, url: string, logger: Logger): Limits {
     const client = new Redis(url, {
       retryStrategy: (attempt) => Math.min(50 * 2 ** attempt, 2_000),
       connectTimeout: 5_000,
+      // A take that waits for Redis to come back would be taken when nobody wants it any more.
+      enableOfflineQueue: false,
     });
+    client.on('error', (error) => logger.debug({ err: error }, 'redis connection of rate limits'));
     const connection = new Bottleneck.IORedisConnection({ client });
-    connection.on('error', (error: unknown) => logger.debug({ err: error }, 'redis connection of rate limits'));
+    connection.on('error', (error: unknown) =>
+      logger.debug({ err: error }, 'redis connection of rate limits'),
+    );
     opened = { client, connection };
     return connection;
   };

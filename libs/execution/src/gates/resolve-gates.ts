@@ -13,10 +13,18 @@ export function gatesOfSpec(spec: SpecGates & { readonly singletonKey?: string }
       ? []
       : [{ type: 'singleton', key: spec.singletonKey, from: 'spec' } as const]),
     ...(spec.breakers ?? []).map((key): Gate => ({ type: 'breaker', key, from: 'spec' })),
-    ...(spec.concurrency ?? []).map(({ key, limit }): Gate => ({ type: 'concurrency', key, limit, from: 'spec' })),
-    ...(spec.rateLimits ?? []).map(
-      (rate): Gate => ({ type: 'rate', key: rate.key, rate: rateSpecOf(rate, rate.key), from: 'spec' }),
-    ),
+    ...(spec.concurrency ?? []).map(({ key, limit }): Gate => ({
+      type: 'concurrency',
+      key,
+      limit,
+      from: 'spec',
+    })),
+    ...(spec.rateLimits ?? []).map((rate): Gate => ({
+      type: 'rate',
+      key: rate.key,
+      rate: rateSpecOf(rate, rate.key),
+      from: 'spec',
+    })),
   ]);
 }
 
@@ -71,7 +79,8 @@ export function mergeGates(gates: readonly Gate[]): readonly Gate[] {
 }
 
 function stricter(a: Gate, b: Gate): Gate {
-  if (a.type === 'concurrency' && b.type === 'concurrency') return b.limit < a.limit ? { ...a, limit: b.limit } : a;
+  if (a.type === 'concurrency' && b.type === 'concurrency')
+    return b.limit < a.limit ? { ...a, limit: b.limit } : a;
   if (a.type === 'rate' && b.type === 'rate') {
     return b.rate.limit / b.rate.perMs < a.rate.limit / a.rate.perMs ? { ...a, rate: b.rate } : a;
   }

@@ -5,7 +5,7 @@
  * nothing any more is removed stretch by stretch; rounds are bounded whatever the tables hold.
  */
 import { sweepGateStates, sweepHolds, sweepWaiters, waitingByGate } from '@spine/database';
-import type { HoldCursor, Pool, StateCursor } from '@spine/database';
+import type { GateKey, HoldCursor, Pool } from '@spine/database';
 import type { Logger, Metrics } from '@spine/observability';
 import type { HintPublisher } from '../dispatch/hint-publisher.ts';
 import { LineWatch } from '../gates/line-watch.ts';
@@ -62,7 +62,7 @@ class Remover {
   readonly #options: GateSweepOptions;
   #holds: HoldCursor | null = null;
   #waiters: string | null = null;
-  #states: StateCursor | null = null;
+  #states: GateKey | null = null;
 
   constructor(options: GateSweepOptions) {
     this.#options = options;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { QueueState } from '../analytics/queues.ts';
-import { laneReadings, MAX_LANES } from './queue-metrics.ts';
+import { extraPauseMs, laneReadings, MAX_LANES } from './queue-metrics.ts';
 
 function state(lane: string, more: Partial<QueueState> = {}): QueueState {
   return {
@@ -18,6 +18,13 @@ function state(lane: string, more: Partial<QueueState> = {}): QueueState {
 }
 
 const pause = { at: new Date(0), by: 'ops', note: null };
+
+describe('the pause after a count', () => {
+  it('is the usual one, unless the count took more than a twentieth of it', () => {
+    expect(extraPauseMs(750, 15_000)).toBe(0);
+    expect(extraPauseMs(2_000, 15_000)).toBe(23_000);
+  });
+});
 
 describe('the readings of lanes', () => {
   it('have configured lanes with and without work, and served ones', () => {

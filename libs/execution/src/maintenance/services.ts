@@ -4,6 +4,7 @@ import type { Queryable } from '@spine/database';
 import type { Logger, Metrics } from '@spine/observability';
 import type { HintPublisher } from '../dispatch/hint-publisher.ts';
 import type { HintQueue } from '../queue/port.ts';
+import { spreadMs } from './spread.ts';
 import { Ticker } from './ticker.ts';
 
 export interface MaintenanceOptions {
@@ -34,7 +35,7 @@ export function createRelay(options: MaintenanceOptions): Ticker {
       const due = await takeDueForHint(pool, BATCH);
       if (due.length > 0) {
         metrics.hints.inc({ event: 'relayed' }, due.length);
-        publisher.announce(due.map((run) => ({ ...run, delayMs: 0 })));
+        publisher.announce(due.map((run) => ({ ...run, delayMs: spreadMs(run.crashCount, Math.random()) })));
         await publisher.drain();
       }
       // Up to a batch of every lane: more may be due in one of them.

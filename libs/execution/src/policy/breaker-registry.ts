@@ -52,7 +52,9 @@ export class BreakerRegistry {
     if (known !== undefined) return known;
     checkBreakerName(name);
     if (this.#breakers.size >= MAX_NAMES) {
-      throw new ConfigError(`breaker ${name} would be one of more than ${MAX_NAMES}; names are of dependencies`);
+      throw new ConfigError(
+        `breaker ${name} would be one of more than ${MAX_NAMES}; names are of dependencies`,
+      );
     }
     const breaker = new Breaker(name, this.#configured.get(name) ?? {}, this.#shared);
     this.#breakers.set(name, breaker);
@@ -67,7 +69,12 @@ export class BreakerRegistry {
 
   /** A run that was let through as the one that tries has ended. */
   ended(name: string, owner: string, succeeded: boolean, openForMs?: number): Promise<void> {
-    return this.#shared.tried(name, owner, succeeded, openForMs ?? this.#breakers.get(name)?.resetMs ?? BREAKER_DEFAULTS.resetMs);
+    return this.#shared.tried(
+      name,
+      owner,
+      succeeded,
+      openForMs ?? this.#breakers.get(name)?.resetMs ?? BREAKER_DEFAULTS.resetMs,
+    );
   }
 
   /** Hears what other workers found out. */

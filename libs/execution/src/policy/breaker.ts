@@ -26,7 +26,12 @@ export interface BreakerOptions {
   readonly isFailure?: (error: unknown) => boolean;
 }
 
-export const BREAKER_DEFAULTS = { volume: 5, errorPercentage: 50, windowMs: 10_000, resetMs: 30_000 } as const;
+export const BREAKER_DEFAULTS = {
+  volume: 5,
+  errorPercentage: 50,
+  windowMs: 10_000,
+  resetMs: 30_000,
+} as const;
 
 /** Thrown in place of a call; a handler that lets it pass is deferred until the breaker may be tried. */
 export class BreakerOpenError extends RunDeferredError {

@@ -52,8 +52,9 @@ export class BottleneckRateLimiter implements RateLimiter {
         ? {}
         : { datastore: 'ioredis', ...cluster, timeout: this.#spec.perMs + KEPT_MS }),
     });
-    // Without a listener Bottleneck throws what its connection reports.
+    // What its connection reports comes out of the calls as well.
     this.#limiter.on('error', () => undefined);
+    this.#limiter.ready().catch(() => undefined);
   }
 
   async tryAcquire(permits = 1): Promise<boolean> {
@@ -89,10 +90,16 @@ export class BottleneckRateLimiter implements RateLimiter {
     if (!this.#clustered) return answer;
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new NetworkError(`Redis did not answer within ${ANSWER_MS} ms`)), ANSWER_MS);
+      timer = setTimeout(
+        () => reject(new NetworkError(`Redis did not answer within ${ANSWER_MS} ms`)),
+        ANSWER_MS,
+      );
     });
     try {
       return await Promise.race([answer, late]);
+    } catch (error) {
+      if (error instanceof NetworkError) throw error;
+      throw new NetworkError('Redis, which keeps the rate, cannot be asked', { cause: error });
     } finally {
       clearTimeout(timer);
     }

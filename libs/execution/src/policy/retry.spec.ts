@@ -2,7 +2,13 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ErrorCategory } from '@spine/core';
 import type { ErrorInfo } from '@spine/core';
-import { decideSettlement, MAX_RETRY_AFTER_MS, MAX_RETRY_DELAY_MS, retryDelayMs } from './retry.ts';
+import {
+  decideSettlement,
+  DEFERRAL_EPOCH_LIMIT,
+  MAX_RETRY_AFTER_MS,
+  MAX_RETRY_DELAY_MS,
+  retryDelayMs,
+} from './retry.ts';
 import type { AttemptBudget } from './retry.ts';
 
 const errorInfo = (more: Partial<ErrorInfo> = {}): ErrorInfo => ({
@@ -61,6 +67,25 @@ describe('decideSettlement', () => {
     expect(decideSettlement(spent, { type: 'returned', result: null }, 0)).toEqual({
       type: 'completed',
       result: null,
+    });
+  });
+
+  it('defers what put itself off without charging it, about a thousand times', () => {
+    const end = { type: 'deferred', delayMs: 5_000, reason: 'the rate is used up' } as const;
+    const settled = { type: 'deferred', delayMs: 5_000, reason: 'the rate is used up' };
+    expect(decideSettlement({ ...budget, attempt: 4, epoch: 1 }, end, 0)).toEqual(settled);
+    expect(decideSettlement({ ...budget, epoch: DEFERRAL_EPOCH_LIMIT - 1 }, end, 0)).toEqual(settled);
+    const eager = {
+      strategy: 'constant',
+      rules: [{ errorType: 'DeferralLimitError', retry: true }],
+    } as const;
+    expect(decideSettlement({ ...budget, epoch: DEFERRAL_EPOCH_LIMIT }, end, 0, eager)).toMatchObject({
+      type: 'dead_lettered',
+      error: {
+        type: 'DeferralLimitError',
+        retryable: false,
+        message: expect.stringMatching(/the rate is used up$/) as string,
+      },
     });
   });
 

@@ -123,7 +123,12 @@ export function decideSettlement(
       return { type: 'handed_back', reason: end.reason };
     case 'deferred':
       if ((budget.epoch ?? 0) < DEFERRAL_EPOCH_LIMIT) return end;
-      return decideSettlement(budget, { type: 'threw', error: tooManyDeferrals(end.reason) }, random, NO_RETRY);
+      return decideSettlement(
+        budget,
+        { type: 'threw', error: tooManyDeferrals(end.reason) },
+        random,
+        NO_RETRY,
+      );
     case 'threw':
     case 'timed_out': {
       const error = toStoredError(end.error);

@@ -71,7 +71,15 @@ export interface RedisBackendOptions {
   /** Key prefix; default `spine`. Test files use one each. */
   readonly prefix?: string;
   readonly logger: Logger;
+  /**
+   * Longest wait for the answer to a command, in milliseconds; the connection is then made anew, and the command sent
+   * again. Longer than a fetch may block, which is 10 s. Default 15 s. Without it a connection that the network has
+   * forgotten would be used until the operating system gives it up, a quarter of an hour later.
+   */
+  readonly answerTimeoutMs?: number;
 }
+
+const ANSWER_TIMEOUT_MS = 15_000;
 
 /** How long a check waits for a connection that is being made. */
 const CONNECT_TIMEOUT_MS = 2_000;
@@ -83,6 +91,7 @@ export function redisBackend(options: RedisBackendOptions): BullBackend {
     retryStrategy: (attempt) => Math.min(50 * 2 ** attempt, 2_000),
     connectTimeout: 5_000,
     maxRetriesPerRequest: null,
+    socketTimeout: options.answerTimeoutMs ?? ANSWER_TIMEOUT_MS,
   };
   const producer = new Redis(options.url, { ...shared, enableOfflineQueue: false });
   const consumer = new Redis(options.url, { ...shared, lazyConnect: true });

@@ -11,7 +11,7 @@ const anyCapacity: fc.Arbitrary<LaneCapacity | undefined> = fc.option(
 );
 
 /** Most runs of a hint: a quarter of the smallest worker, and small where none is known. */
-const largest = (capacity: LaneCapacity | undefined): number => Math.max(1, (capacity?.slots ?? 64) / 4);
+const largest = (capacity: LaneCapacity | undefined): number => Math.max(1, (capacity?.slots ?? 256) / 4);
 
 const anyRuns: fc.Arbitrary<HintableRun[]> = fc
   .array(
@@ -61,8 +61,14 @@ describe('runsPerHint', () => {
     expect(runsPerHint(5_000, { workers: 2, slots: 200 })).toBe(50);
   });
 
-  it('cuts for several small workers where none is known: whoever comes first must not take it all', () => {
-    expect(runsPerHint(500, undefined)).toBe(16);
+  it('makes no more than sixteen hints of a flush that fits into them, however many workers there are', () => {
+    expect(runsPerHint(160, { workers: 1_000, slots: 400 })).toBe(10);
+    expect(runsPerHint(50, { workers: 1_000, slots: 400 })).toBe(4);
+    expect(runsPerHint(10, { workers: 1_000, slots: 400 })).toBe(1);
+  });
+
+  it('cuts for several workers where none is known: whoever comes first must not take it all', () => {
+    expect(runsPerHint(5_000, undefined)).toBe(64);
     expect(runsPerHint(20, undefined)).toBe(5);
     expect(runsPerHint(1, undefined)).toBe(1);
   });

@@ -22,17 +22,22 @@ export interface LaneCapacity {
   readonly slots: number;
 }
 
-/** With no worker live yet, hints are cut for several small ones. */
-const UNKNOWN_CAPACITY: LaneCapacity = { workers: 4, slots: 64 };
+/** A hint costs the queue the same whatever it holds: with many workers, fair shares would be hints of a single run. */
+const MAX_HINTS_PER_FLUSH = 16;
+
+/** With no worker live yet, hints are cut for several. */
+const UNKNOWN_CAPACITY: LaneCapacity = { workers: 4, slots: 256 };
 
 /**
- * Runs per hint: a flush is divided among the live workers, so that one of them does not take it all, and a hint is at
- * most a quarter of a worker's slots, so that it fits while others still run.
+ * Runs per hint: a flush is divided among the live workers, so that one of them does not take it all, but not into more
+ * hints than the queue takes cheaply; and a hint is at most a quarter of a worker's slots, so that it fits while others
+ * still run.
  */
 export function runsPerHint(flush: number, capacity: LaneCapacity | undefined): number {
   const { workers, slots } = capacity ?? UNKNOWN_CAPACITY;
   const fair = Math.ceil(flush / Math.max(1, workers));
-  return Math.max(1, Math.min(fair, MAX_RUNS_PER_HINT, Math.floor(slots / 4)));
+  const bounded = Math.ceil(flush / MAX_HINTS_PER_FLUSH);
+  return Math.max(1, Math.min(Math.max(fair, bounded), MAX_RUNS_PER_HINT, Math.floor(slots / 4)));
 }
 
 function labelOf(runs: readonly HintableRun[]): string {

@@ -99,7 +99,12 @@ export function newRun(spec: WorkSpec, options: NewRunOptions = {}): NewRun {
 }
 
 function gatesFor(spec: WorkSpec, handler: HandlerGates | null): string | null {
-  const subject = { kind: spec.kind, name: spec.name, lane: spec.lane ?? DEFAULTS.lane, params: spec.params ?? {} };
+  const subject = {
+    kind: spec.kind,
+    name: spec.name,
+    lane: spec.lane ?? DEFAULTS.lane,
+    params: spec.params ?? {},
+  };
   const gates = [...gatesOfSpec(spec), ...(handler?.gatesOf(subject) ?? [])];
   return gates.length === 0 ? null : encodeGates(mergeGates(gates));
 }

@@ -81,6 +81,23 @@ describe('the JSON of a run', () => {
     expect(toRunJson({ ...over, startedAt: null })).toMatchObject({ duration_ms: null });
   });
 
+  it('says what is not in it, and has a stand-in in its place', () => {
+    const paramsRef = `pg:params:${'a'.repeat(64)}:7`;
+    const resultRef = `file:result:2:${'b'.repeat(64)}:8`;
+    const inRow = { $omitted: { bytes: 7, sha256: 'a'.repeat(64) } };
+    expect(toRunJson({ ...run, params: inRow, paramsRef })).toMatchObject({
+      params: inRow,
+      omitted: ['params'],
+    });
+    expect(toRunJson({ ...run, result: null, resultRef })).toMatchObject({
+      result: { $omitted: { bytes: 8, sha256: 'b'.repeat(64) } },
+      omitted: ['result'],
+    });
+    expect(toRunJson(run).omitted).toEqual([]);
+    // A run's own JSON that only looks like it.
+    expect(toRunJson({ ...run, params: inRow })).toMatchObject({ params: inRow, omitted: [] });
+  });
+
   it('keeps what only the engine needs to itself', () => {
     expect(JSON.stringify(toRunJson(run))).not.toMatch(/hash|finished|dispatch/);
   });

@@ -118,7 +118,10 @@ function retryOf(run: RunRecord): RunJson['retry'] {
 }
 
 function omittedOf({ paramsRef, resultRef }: RunRecord): RunJson['omitted'] {
-  return [...(paramsRef === null ? [] : ['params' as const]), ...(resultRef === null ? [] : ['result' as const])];
+  return [
+    ...(paramsRef === null ? [] : ['params' as const]),
+    ...(resultRef === null ? [] : ['result' as const]),
+  ];
 }
 
 /** The row of a run whose result is elsewhere has none. */

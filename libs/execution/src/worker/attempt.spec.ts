@@ -51,6 +51,15 @@ describe('Attempt', () => {
     expect(attempt.signal.reason).toMatchObject({ reason: 'shutdown', message: 'the worker is stopping' });
   });
 
+  it('tells one that looks later than it was interrupted, too', () => {
+    const attempt = new Attempt(run);
+    attempt.interrupt('cancelled');
+    const { signal } = attempt;
+    expect(signal.aborted).toBe(true);
+    expect(signal.reason).toMatchObject({ reason: 'cancelled' });
+    expect(attempt.signal).toBe(signal);
+  });
+
   it('keeps its first interruption', async () => {
     const attempt = new Attempt(run);
     attempt.interrupt('lost');

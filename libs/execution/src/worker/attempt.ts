@@ -12,7 +12,8 @@ export class Attempt {
   readonly run: ClaimedRun;
   /** Called when the handler returns a result after the attempt was interrupted; the result is dropped. */
   onLateResult: () => void = () => undefined;
-  readonly #controller = new AbortController();
+  /** Made when it is asked for: most handlers never look. */
+  #controller: AbortController | null = null;
   readonly #interrupted: Promise<AbortReason>;
   #interrupt: (reason: AbortReason) => void = () => undefined;
   #timer: NodeJS.Timeout | null = null;
@@ -33,6 +34,10 @@ export class Attempt {
   }
 
   get signal(): AbortSignal {
+    if (this.#controller === null) {
+      this.#controller = new AbortController();
+      if (this.#reason !== null) this.#controller.abort(new AttemptAbortedError(this.#reason));
+    }
     return this.#controller.signal;
   }
 
@@ -50,7 +55,7 @@ export class Attempt {
     if (this.#reason !== null) return;
     this.#reason = reason;
     this.end();
-    this.#controller.abort(new AttemptAbortedError(reason));
+    this.#controller?.abort(new AttemptAbortedError(reason));
     this.#interrupt(reason);
   }
 

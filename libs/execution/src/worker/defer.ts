@@ -1,5 +1,7 @@
-import { SpineError, ValidationError } from '@spine/core';
+import { SpineError, toStorableText, truncateText, ValidationError } from '@spine/core';
 import { MAX_RETRY_AFTER_MS } from '../policy/retry.ts';
+
+const MAX_REASON = 1_000;
 
 /**
  * Puts the run off: thrown by a handler, it ends the attempt without charging it, and the run waits for `delayMs`. A
@@ -19,8 +21,9 @@ export class RunDeferredError extends SpineError {
         issues: [{ field: 'delayMs', code: 'out_of_range', message: 'must be a number of at least 0' }],
       });
     }
-    super(`deferred: ${reason}`, { retryable: true, retryAfterSeconds: delayMs / 1_000 });
+    const kept = toStorableText(truncateText(reason, MAX_REASON));
+    super(`deferred: ${kept}`, { retryable: true, retryAfterSeconds: delayMs / 1_000 });
     this.delayMs = Math.min(Math.ceil(delayMs), MAX_RETRY_AFTER_MS);
-    this.reason = reason;
+    this.reason = kept;
   }
 }

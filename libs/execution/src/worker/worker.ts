@@ -3,14 +3,13 @@
  *
  * 1. It never executes more runs than it has slots. 2. Postgres is polled slowly as well, so that a dead queue costs
  * latency only. 3. Every run it executes is in its LeaseKeeper. 4. stop() claims nothing more, waits for what runs, and
- * hands back what does not finish, no attempt charged. 5. After standing still for longer than a lease it starts and
- * settles nothing before a heartbeat was answered.
+ * hands back what does not finish, no attempt charged.
  */
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { newWorkerId } from '@spine/core';
 import { appendAttemptEvents, GroupCommit, markWorkerStopped, registerWorker } from '@spine/database';
-import type { ClaimedRun, Db, Pool, Queryable, SettleItem, SettleOutcome } from '@spine/database';
+import type { Db, Pool, Queryable } from '@spine/database';
 import type { Logger, Metrics } from '@spine/observability';
 import type { ControlFeed } from '../control/control-feed.ts';
 import type { Dispatcher } from '../dispatch/dispatcher.ts';
@@ -25,9 +24,8 @@ import { within } from '../queue/within.ts';
 import { checkIsolated } from '../executors/threads/thread-pool.ts';
 import type { ThreadPool } from '../executors/threads/thread-pool.ts';
 import type { HandlerRegistry } from '../registry/registry.ts';
-import { Attempt } from './attempt.ts';
+import { AttemptRunner, settleWhileHeld } from './attempt-runner.ts';
 import { Executor } from './executor.ts';
-import type { AttemptOutcome, ExecutedAttempt } from './executor.ts';
 import { listenToControl } from './control.ts';
 import { HintIntake } from './hint-intake.ts';
 import { heartbeatPeriodMs, LeaseKeeper } from './lease-keeper.ts';
@@ -83,7 +81,7 @@ export class Worker {
   readonly #leases: LeaseKeeper;
   readonly #exchange: RunExchange;
   readonly #gates: WorkerGates;
-  readonly #executor: Executor;
+  readonly #runner: AttemptRunner;
   readonly #intake: HintIntake;
   readonly #consumers: HintConsumer[] = [];
   readonly #pausedLanes: PausedLanes;
@@ -92,8 +90,6 @@ export class Worker {
   /** What brings runs: hints and the poll. */
   readonly #loops: Promise<void>[] = [];
   #heartbeats: Promise<void> = Promise.resolve();
-  #handingBack = false;
-  #begun = 0;
 
   constructor(options: WorkerOptions) {
     const { pool, metrics, logger, queue, registry } = options;
@@ -127,10 +123,10 @@ export class Worker {
       leaseMs: this.#leaseMs,
       isHeld: (runId) => leases.has(runId),
     });
-    this.#executor = new Executor({
+    const executor = new Executor({
       ...options,
       call: options.threads?.call,
-      settle: (item) => (leases.lapsed(item.runId) ? this.#settleLate(item) : exchange.settle(item)),
+      settle: settleWhileHeld(leases, exchange),
       events: new GroupCommit({
         flush: async (events) => {
           const outcomes = await appendAttemptEvents(pool, events, `worker:${workerId}`);
@@ -141,6 +137,14 @@ export class Worker {
       }),
       logs: new RunLogWriter({ pool, metrics, level: options.runLogLevel }),
     });
+    this.#runner = new AttemptRunner({
+      slots: this.#slots,
+      leases,
+      exchange,
+      gates: this.#gates,
+      executor,
+      logger,
+    });
     this.#pausedLanes = new PausedLanes(pool);
     this.#intake = new HintIntake({
       pausedLanes: this.#pausedLanes,
@@ -149,7 +153,7 @@ export class Worker {
       stopping: this.#stopping.signal,
       logger,
       metrics,
-      execute: (runId, gated) => this.#claimAndExecute(runId, gated),
+      execute: (runId, gated) => this.#runner.claimAndExecute(runId, gated),
     });
   }
 
@@ -164,7 +168,7 @@ export class Worker {
 
   /** Attempts begun since the start. */
   get begun(): number {
-    return this.#begun;
+    return this.#runner.begun;
   }
 
   /** Registers the worker and starts to fetch. */
@@ -227,8 +231,7 @@ export class Worker {
     await within(Math.max(graceMs, HAND_BACK_MS), this.#gates.drain());
     await within(Math.max(graceMs, HAND_BACK_MS), this.#exchange.drain());
     await this.#idle(graceMs);
-    this.#handingBack = true;
-    this.#leases.interruptAll('shutdown');
+    this.#runner.handBack();
     await this.#idle(HAND_BACK_MS);
     await this.#heartbeats;
     await within(HAND_BACK_MS, this.#gates.stop());
@@ -250,74 +253,6 @@ export class Worker {
     while (this.#leases.size > 0 && performance.now() < until) await sleep(20);
   }
 
-  /** A slot was taken for this run; it is free again when the run turns out to be gone, or its handler ends. */
-  async #claimAndExecute(runId: string, gated: boolean): Promise<ExecutedAttempt | 'gone'> {
-    let run: ClaimedRun | null;
-    let askedAt: number;
-    try {
-      if (this.#leases.lapsed()) await this.#leases.confirm();
-      askedAt = performance.now();
-      run = await this.#claim(runId, gated);
-    } catch (error) {
-      this.#slots.release();
-      throw error;
-    }
-    if (run !== null) return this.#execute(run, askedAt);
-    this.#slots.release();
-    return 'gone';
-  }
-
-  /** A hint that is wrong about gates costs a second look. */
-  async #claim(runId: string, gated: boolean): Promise<ClaimedRun | null> {
-    const run = gated ? null : await this.#exchange.claim(runId);
-    return run === null && (gated || this.#gates.anyHandler) ? this.#gates.claim(runId) : run;
-  }
-
-  /**
-   * Executes a claimed run and frees its slot. The slot is free when the handler ends, so that the next claim overlaps
-   * with the commit of this settlement; only when as many attempts as there are slots wait for their commit, it is kept
-   * until this one is through.
-   */
-  async #execute(run: ClaimedRun, askedAt: number): Promise<ExecutedAttempt> {
-    const attempt = new Attempt(run);
-    this.#leases.add(attempt, askedAt);
-    // The answer may have lain about while the process stood still.
-    if (this.#leases.lapsed(run.runId)) await this.#leases.confirm(run.runId);
-    this.#begun += 1;
-    // Claimed before the stop, answered after everything else was handed back.
-    if (this.#handingBack) attempt.interrupt('shutdown');
-    let slotHeld = true;
-    let outcome: AttemptOutcome | null = null;
-    const onHandlerEnd = (): void => {
-      if (this.#leases.size - this.#slots.used >= this.#slots.total) return;
-      slotHeld = false;
-      this.#slots.release();
-    };
-    try {
-      const executed = await this.#executor.execute(attempt, onHandlerEnd);
-      outcome = executed.outcome;
-      return executed;
-    } catch (error) {
-      const { logger } = this.#options;
-      logger.error(
-        { err: error, run_id: run.runId },
-        'an attempt could not be settled; its lease will run out',
-      );
-      throw error;
-    } finally {
-      attempt.end();
-      if (slotHeld) this.#slots.release();
-      this.#leases.remove(attempt);
-      this.#gates.ended(run, outcome);
-    }
-  }
-
-  /** The end of an attempt whose lease may have ended: whoever has the run by now is not even asked. */
-  async #settleLate(item: SettleItem): Promise<SettleOutcome> {
-    await this.#leases.confirm(item.runId);
-    return this.#leases.holds(item.runId, item.epoch) ? this.#exchange.settle(item) : 'fenced';
-  }
-
   async #pollLoop(): Promise<void> {
     const { pollMs = 5_000, lanes, logger } = this.#options;
     while (!this.#stopped) {
@@ -331,10 +266,10 @@ export class Worker {
         const claimed = await this.#exchange.claimOverdue(lanes, taken);
         used = claimed.length;
         // Each logs its own failure.
-        for (const run of claimed) void this.#execute(run, askedAt).catch(() => undefined);
+        for (const run of claimed) void this.#runner.execute(run, askedAt).catch(() => undefined);
         const gated = await this.#gates.claimOverdue(lanes, taken - used);
         used += gated.length;
-        for (const run of gated) void this.#execute(run, askedAt).catch(() => undefined);
+        for (const run of gated) void this.#runner.execute(run, askedAt).catch(() => undefined);
       } catch (error) {
         logger.debug({ err: error }, 'polling Postgres failed');
       } finally {

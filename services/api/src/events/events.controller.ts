@@ -1,6 +1,5 @@
 import { Controller, Get, Inject, Query, Req, Res } from '@nestjs/common';
 import type { OnModuleDestroy } from '@nestjs/common';
-import type { OutgoingHttpHeaders } from 'node:http';
 import { ApiHeader, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { z } from 'zod';
@@ -154,15 +153,16 @@ export class EventsController implements OnModuleDestroy {
 /** Writes a stream until it ends or its client is gone. */
 async function stream(reply: FastifyReply, { items, close }: OpenStream): Promise<void> {
   setResponseHeaders(reply);
-  const headers: OutgoingHttpHeaders = {
-    ...reply.getHeaders(),
-    'content-type': 'text/event-stream; charset=utf-8',
-    'x-accel-buffering': 'no',
-  };
-  reply.hijack();
   const { raw } = reply;
+  for (const [name, value] of Object.entries(reply.getHeaders())) {
+    if (value !== undefined) raw.setHeader(name, value);
+  }
+  raw.setHeader('content-type', 'text/event-stream; charset=utf-8');
+  // Proxies that collect an answer before they pass it on.
+  raw.setHeader('x-accel-buffering', 'no');
+  reply.hijack();
   try {
-    raw.writeHead(200, headers);
+    raw.writeHead(200);
     let open = await send(raw, PREAMBLE);
     if (open) {
       for await (const item of items) {

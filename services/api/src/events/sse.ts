@@ -35,12 +35,18 @@ export function frames(item: StreamItem): string {
   }
 }
 
-/** Writes, and waits until the client has room for more; false when it is gone or takes too long. */
-export async function send(response: ServerResponse, text: string): Promise<boolean> {
+/**
+ * Writes, and waits until the client has room for more; false when it is gone or takes longer than `drainMs`. Default 30 s.
+ */
+export async function send(
+  response: ServerResponse,
+  text: string,
+  drainMs: number = DRAIN_MS,
+): Promise<boolean> {
   if (response.destroyed || response.writableEnded) return false;
   if (response.write(text)) return true;
   const over = new AbortController();
-  const timer = setTimeout(() => over.abort(), DRAIN_MS);
+  const timer = setTimeout(() => over.abort(), drainMs);
   try {
     await Promise.race([
       once(response, 'drain', { signal: over.signal }),

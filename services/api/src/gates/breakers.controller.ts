@@ -31,7 +31,9 @@ const DEFAULT_BY = 'api';
 function nameIn(path: string): string {
   const parsed = breakerName.safeParse(path);
   if (parsed.success) return parsed.data;
-  throw invalid([{ field: 'name', code: 'invalid_format', message: parsed.error.issues[0]?.message ?? 'is no name' }]);
+  throw invalid([
+    { field: 'name', code: 'invalid_format', message: parsed.error.issues[0]?.message ?? 'is no name' },
+  ]);
 }
 
 @ApiTags('breakers')

@@ -12,8 +12,6 @@ import type { NoQuery } from '../http/query-values.ts';
 import { Operation } from '../openapi/operation.decorator.ts';
 import { ENGINE } from '../tokens.ts';
 
-const RUN_ID = new IdPipe('run');
-
 @ApiTags('runs')
 @Controller('api/v1/runs')
 export class ExplainController {
@@ -28,7 +26,7 @@ export class ExplainController {
     problems: ['NOT_FOUND'],
   })
   async explain(
-    @Param('run_id', RUN_ID) runId: string,
+    @Param('run_id', new IdPipe('run')) runId: string,
     @Query({ schema: noQuery }) _query: NoQuery,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<Envelope<ExplanationJson>> {

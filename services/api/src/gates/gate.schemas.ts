@@ -91,7 +91,9 @@ export const breakerJson = z
     name: z.string(),
     state: z.enum(BREAKER_STATES),
     forced: z.boolean().describe('An operator said so; no worker changes it.'),
-    open_until: instant.nullable().describe('From then on one run may try; null where closed or until further notice.'),
+    open_until: instant
+      .nullable()
+      .describe('From then on one run may try; null where closed or until further notice.'),
     failures: z.int().describe('Of the calls that opened it.'),
     changed_by: z.string().describe('Who brought the state about.'),
     note: z.string().nullable(),

@@ -21,7 +21,8 @@ export class LimitsController {
   @Get()
   @Operation({
     summary: 'List the keys that limits are counted under',
-    description: 'Concurrency keys with their holders, rates with what is free, singletons with their active run.',
+    description:
+      'Concurrency keys with their holders, rates with what is free, singletons with their active run.',
     answers: { 200: { description: 'One page, by type and key', schema: listOf(limitJson) } },
   })
   async listLimits(

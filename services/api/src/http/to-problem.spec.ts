@@ -1,5 +1,6 @@
 import { HttpException, NotFoundException } from '@nestjs/common';
 import { describe, expect, it } from 'vitest';
+import { PayloadCorruptError, PayloadMissingError, PayloadUnavailableError } from '@spine/execution';
 import { HttpProblem } from './problem.ts';
 import { toProblem } from './to-problem.ts';
 
@@ -23,6 +24,9 @@ describe('an error as a problem', () => {
     [coded('FST_ERR_HANDLER_TIMEOUT'), 503, 'UNAVAILABLE'],
     [coded('57P01'), 503, 'UNAVAILABLE'],
     [coded('42P01'), 500, 'INTERNAL'],
+    [new PayloadUnavailableError('params', { cause: coded('ENOSPC') }), 503, 'UNAVAILABLE'],
+    [new PayloadMissingError('gone'), 409, 'CONFLICT'],
+    [new PayloadCorruptError('not it'), 409, 'CONFLICT'],
     [new TypeError('secret'), 500, 'INTERNAL'],
     ['secret', 500, 'INTERNAL'],
     [undefined, 500, 'INTERNAL'],
@@ -30,6 +34,12 @@ describe('an error as a problem', () => {
     const problem = toProblem(error);
     expect(problem).toMatchObject({ status, code });
     expect(problem.message).not.toContain('secret');
+  });
+
+  it('names the limit of its endpoint', () => {
+    const tooLarge = coded('FST_ERR_CTP_BODY_TOO_LARGE');
+    expect(toProblem(tooLarge, 5).message).toBe('the body is larger than 5 bytes');
+    expect(toProblem(tooLarge).message).toBe(`the body is larger than ${8 * 1024 * 1024} bytes`);
   });
 
   it('asks to come back where that helps', () => {

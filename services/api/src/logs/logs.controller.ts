@@ -14,8 +14,6 @@ import { ENGINE } from '../tokens.ts';
 import { logListQuery } from './log.schemas.ts';
 import type { LogListQuery } from './log.schemas.ts';
 
-const RUN_ID = new IdPipe('run');
-
 /** Lines are counted; beyond this a number is no id of one. */
 function isLogId(text: string): boolean {
   return /^\d{1,15}$/.test(text);
@@ -35,7 +33,7 @@ export class LogsController {
     problems: ['NOT_FOUND'],
   })
   async listRunLogs(
-    @Param('run_id', RUN_ID) runId: string,
+    @Param('run_id', new IdPipe('run')) runId: string,
     @Query({ schema: logListQuery }) query: LogListQuery,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<ListEnvelope<RunLogJson>> {

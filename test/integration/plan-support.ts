@@ -1,0 +1,70 @@
+/** How Postgres would execute the statements that a function sends. */
+import type { Pool, Queryable } from '@spine/database';
+
+interface Sent {
+  readonly text: string;
+  readonly values: readonly unknown[];
+}
+
+interface PlanNode {
+  readonly 'Node Type': string;
+  readonly 'Relation Name'?: string;
+  readonly 'Index Name'?: string;
+  readonly Plans?: readonly PlanNode[];
+}
+
+export interface Plan {
+  /** Tables that are read as a whole. */
+  readonly seqScans: readonly string[];
+  readonly indexes: readonly string[];
+}
+
+/** What `send` sends first, without a server. */
+export async function sentBy(send: (db: Queryable) => Promise<unknown>): Promise<readonly Sent[]> {
+  const sent: Sent[] = [];
+  await send({
+    query: (config) => {
+      sent.push({ text: config.text, values: config.values ?? [] });
+      return Promise.resolve({ rows: [], rowCount: 0, command: '', oid: 0, fields: [] });
+    },
+  });
+  return sent;
+}
+
+function nodesOf(node: PlanNode): PlanNode[] {
+  return [node, ...(node.Plans ?? []).flatMap(nodesOf)];
+}
+
+function literal(value: unknown): string {
+  if (typeof value === 'number' || typeof value === 'boolean') return String(value);
+  if (value === null) return 'NULL';
+  return `'${String(value).replaceAll("'", "''")}'`;
+}
+
+/** @param mode how the plan is chosen: for the values at hand, or for any. */
+export async function planOf(
+  pool: Pool,
+  mode: 'force_custom_plan' | 'force_generic_plan',
+  { text, values }: Sent,
+): Promise<Plan> {
+  const client = await pool.connect();
+  try {
+    await client.query(`SET plan_cache_mode = ${mode}`);
+    await client.query(`PREPARE asked AS ${text}`);
+    const execute = values.length === 0 ? 'asked' : `asked (${values.map(literal).join(', ')})`;
+    const { rows } = await client.query<{ 'QUERY PLAN': [{ Plan: PlanNode }] }>(
+      `EXPLAIN (FORMAT JSON, COSTS OFF) EXECUTE ${execute}`,
+    );
+    const root = rows[0]?.['QUERY PLAN'][0].Plan;
+    const nodes = root === undefined ? [] : nodesOf(root);
+    return {
+      seqScans: nodes.flatMap((node) =>
+        node['Node Type'] === 'Seq Scan' ? [node['Relation Name'] ?? '?'] : [],
+      ),
+      indexes: nodes.flatMap((node) => node['Index Name'] ?? []),
+    };
+  } finally {
+    await client.query('DEALLOCATE ALL');
+    client.release();
+  }
+}
