@@ -12,7 +12,7 @@ import type { FaultName } from './faults/index.ts';
 const PLAN: FaultPlan = {
   seed: 20_261_121,
   repeats: 1,
-  runs: 60,
+  runs: 80,
   timing: { faultMs: 3_000, calmMs: 1_000, healMs: 60_000, length: 'short' },
 };
 

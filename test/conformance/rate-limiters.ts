@@ -52,7 +52,7 @@ export async function openBottleneckRedis(): Promise<LimiterBackend> {
   const made: BottleneckRateLimiter[] = [];
   return {
     make: (options, key = newId()) => {
-      const limiter = new BottleneckRateLimiter(options, { connection, id: key });
+      const limiter = new BottleneckRateLimiter(options, { client, connection, id: key });
       made.push(limiter);
       return limiter;
     },

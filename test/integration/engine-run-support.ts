@@ -13,7 +13,14 @@ import {
   taskSpec,
   Worker,
 } from '@spine/execution';
-import type { Engine, EngineOptions, HandlerContext, HintQueue, WorkerOptions, WorkSpec } from '@spine/execution';
+import type {
+  Engine,
+  EngineOptions,
+  HandlerContext,
+  HintQueue,
+  WorkerOptions,
+  WorkSpec,
+} from '@spine/execution';
 import { Metrics, silentLogger } from '@spine/observability';
 import { createTestDatabase, testRedisUrl, waitFor } from '@spine/testing';
 

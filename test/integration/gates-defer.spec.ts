@@ -1,6 +1,6 @@
 /** Handlers that put their run off, and rates that they take from. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { DEFERRAL_EPOCH_LIMIT } from '@spine/execution';
+import { DEFERRAL_EPOCH_LIMIT, RunDeferredError } from '@spine/execution';
 import { waitFor } from '@spine/testing';
 import { openBed } from './engine-run-support.ts';
 import type { Bed } from './engine-run-support.ts';
@@ -149,6 +149,12 @@ describe('with Redis', () => {
       expect(await limits.rate('bucket', { limit: 1, perSeconds: 86_400 }).tryAcquire()).toBe(true);
       expect(await limits.rate('bucket', { limit: 1, perSeconds: 86_400 }).tryAcquire()).toBe(false);
       expect(await stored()).toEqual([]);
+      // Put off until the refill, not until the next look.
+      const put: unknown = await limits
+        .takeOrDefer('bucket', { limit: 1, perSeconds: 86_400 })
+        .catch((error: unknown) => error);
+      expect(put).toBeInstanceOf(RunDeferredError);
+      expect((put as RunDeferredError).delayMs).toBeGreaterThan(43_200_000);
       const window = { limit: 1, perSeconds: 86_400, algorithm: 'sliding_window' } as const;
       expect(await limits.rate('window', window).tryAcquire()).toBe(true);
       expect(await stored()).toEqual(['window']);

@@ -46,7 +46,9 @@ it('refuses submits, fails attempts that may be tried again, and leaves nothing 
       type: 'PayloadUnavailableError',
       category: 'STORAGE',
       retryable: true,
-      message: expect.stringMatching(/^the result of run .* \(epoch \d+\) could not be stored: EFBIG$/) as string,
+      message: expect.stringMatching(
+        /^the result of run .* \(epoch \d+\) could not be stored: EFBIG$/,
+      ) as string,
     },
   });
 

@@ -78,7 +78,7 @@ export const ENGINE = {
   controlMs: 10_000,
   relayMs: 1_000,
   relayBatch: 500,
-  /** Flushes whose hints a process sends at once; what comes meanwhile is cut together. */
+  /** Flushes whose hints are under way at once, over all processes; what comes meanwhile is cut together. The engine sets no bound. */
   publishesInFlight: Number.POSITIVE_INFINITY,
   /** A hint that is not stored by then is given up, and none is sent for as long again. */
   publishTimeoutMs: 2_000,

@@ -46,7 +46,8 @@ export const INLINE_LIMIT = 128 * 1024;
 
 type Kind = 'api' | 'worker' | 'scheduler';
 
-const SLOTS = 20;
+/** Few, so that work waits: a queue that is empty has nothing to lose. */
+const SLOTS = 8;
 const ENTRIES: Readonly<Record<Kind, string>> = {
   api: '../../../services/api/dist/main.js',
   worker: '../worker/main.ts',

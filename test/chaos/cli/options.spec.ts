@@ -9,7 +9,7 @@ describe('the options of npm run chaos', () => {
     expect(options.faults).toEqual(FAULT_NAMES);
     expect(options.plan).toMatchObject({
       repeats: 2,
-      runs: 200,
+      runs: 400,
       timing: { faultMs: 5_000, length: 'short' },
     });
     expect(options.plan.seed).toBe(1_763_700_000_123 % (2 ** 32 - 1));
@@ -19,7 +19,7 @@ describe('the options of npm run chaos', () => {
   it('are more in the full run, and what is given wins', () => {
     expect(chaosOptions(['--full'], 0).plan).toMatchObject({
       repeats: 20,
-      runs: 2_000,
+      runs: 4_000,
       timing: { length: 'full' },
     });
     const options = chaosOptions(

@@ -14,11 +14,11 @@ export interface ChaosOptions {
 
 export const USAGE = `usage: npm run chaos [-- options]
 
-  --full           20 repeats and 2,000 runs a fault, unless said otherwise (about an hour and a half)
+  --full           20 repeats and 4,000 runs a fault, unless said otherwise (about an hour and a half)
   --seed N         chooses victims, times and work; default by the clock, printed
   --faults a,b     only these; default all
   --repeats N      of each fault; default 2
-  --runs N         plain runs of each fault, over all its repeats; default 200
+  --runs N         plain runs of each fault, over all its repeats; default 400
   --json FILE      the report as JSON as well
 
 faults: ${FAULT_NAMES.join(', ')}
@@ -68,7 +68,7 @@ function parse(args: readonly string[]) {
  */
 export function chaosOptions(args: readonly string[], clock: number): ChaosOptions {
   const values = parse(args);
-  const defaults = values.full ? { repeats: 20, runs: 2_000 } : { repeats: 2, runs: 200 };
+  const defaults = values.full ? { repeats: 20, runs: 4_000 } : { repeats: 2, runs: 400 };
   return {
     faults: values.faults === undefined ? FAULT_NAMES : faultNames(values.faults),
     jsonFile: values.json ?? null,

@@ -3,7 +3,7 @@ import type { TcpProxy } from '../bed/tcp-proxy.ts';
 import type { Bed, Service } from '../bed/bed.ts';
 import { pause, until } from '../pause.ts';
 import type { Random } from '../random.ts';
-import { LEASE_LOST_SECONDS, untilItHolds } from './processes.ts';
+import { LEASE_LOST_SECONDS, longRuns, untilItHolds } from './processes.ts';
 import type { Fault } from './fault.ts';
 
 /** How a network fails. */
@@ -54,6 +54,7 @@ export const workerWithoutPostgres: Fault = {
   what: 'a worker cut off from Postgres alone, past its leases',
   seconds: { full: LEASE_LOST_SECONDS, short: LEASE_LOST_SECONDS },
   losesLeases: true,
+  specialRuns: longRuns,
   inject: cutOff('postgres', MANNERS),
   heal: nothingToHeal,
 };

@@ -2,6 +2,7 @@
 import type { Bed, Service } from '../bed/bed.ts';
 import { LEASE_SECONDS } from '../bed/bed.ts';
 import { pause, until } from '../pause.ts';
+import type { SpecialRun } from '../load/plan.ts';
 import type { Random } from '../random.ts';
 import type { Fault } from './fault.ts';
 
@@ -41,17 +42,28 @@ export const workerKill: Fault = {
   heal: startAll,
 };
 
+/** Long enough that somebody else is at work on them when their first worker comes back. */
+export function longRuns(random: Random): SpecialRun[] {
+  return Array.from({ length: 6 }, () => ({
+    name: 'chaos.work',
+    params: { ms: random.int(4_500, 6_500) },
+    expected: ['completed'],
+    atMs: random.int(0, 100),
+  }));
+}
+
 /** One worker frozen as a whole; a handler blocks the event loop of another. Both wake up after their leases. */
 export const zombie: Fault = {
   what: 'a worker frozen, another one with a blocked event loop, both past their leases, then going on',
   seconds: { full: LEASE_LOST_SECONDS, short: LEASE_LOST_SECONDS },
   losesLeases: true,
-  specialRuns: () => [
+  specialRuns: (random) => [
+    ...longRuns(random),
     {
       name: 'chaos.block',
       params: { ms: LEASE_LOST_SECONDS * 1_000 },
       expected: ['completed'],
-      atMs: 100,
+      atMs: 300,
     },
   ],
   inject: async (bed, random, signal) => {

@@ -40,7 +40,7 @@ export type Cause =
   | { readonly type: 'claim' | 'settle' | 'hand_back' | 'heartbeat' | 'event'; readonly token: Token }
   | { readonly type: 'reap' | 'cancel' | 'pause' | 'resume' | 'relay' | 'expire' | 'unhint' };
 
-/** Every violation by this write, gravest last. */
+/** Every violation by this write; the observer reports the first that it does not pass over. */
 export function violationsOf(
   before: Run,
   after: Run,

@@ -94,12 +94,22 @@ export function postgresLimits(pool: Pool): Limits {
   return new Limits((key, options) => new PostgresRateLimiter(pool, key, options));
 }
 
+/** Bottleneck does not wait for what it unsubscribes from: a connection that is gone must not end the process. */
+class LimitRedis extends Redis {
+  override duplicate(...args: Parameters<Redis['duplicate']>): Redis {
+    const subscriber = super.duplicate(...args);
+    const unsubscribe = (channel: string): Promise<unknown> =>
+      Redis.prototype.unsubscribe.call(subscriber, channel).catch(() => undefined);
+    return Object.assign(subscriber, { unsubscribe });
+  }
+}
+
 /** Rates of all processes: token buckets on Redis, sliding windows in Postgres. Connects with the first bucket. */
 export function redisLimits(pool: Pool, url: string, logger: Logger): Limits {
   let opened: { client: Redis; connection: Bottleneck.IORedisConnection } | null = null;
-  const open = (): Bottleneck.IORedisConnection => {
-    if (opened !== null) return opened.connection;
-    const client = new Redis(url, {
+  const open = (): { client: Redis; connection: Bottleneck.IORedisConnection } => {
+    if (opened !== null) return opened;
+    const client = new LimitRedis(url, {
       retryStrategy: (attempt) => Math.min(50 * 2 ** attempt, 2_000),
       connectTimeout: 5_000,
       // A take that waits for Redis to come back would be taken when nobody wants it any more.
@@ -111,13 +121,13 @@ export function redisLimits(pool: Pool, url: string, logger: Logger): Limits {
       logger.debug({ err: error }, 'redis connection of rate limits'),
     );
     opened = { client, connection };
-    return connection;
+    return opened;
   };
   return new Limits(
     (key, options) =>
       options.algorithm === 'sliding_window'
         ? new PostgresRateLimiter(pool, key, options)
-        : new BottleneckRateLimiter(options, { connection: open(), id: `spine:rate:${key}` }),
+        : new BottleneckRateLimiter(options, { ...open(), id: `spine:rate:${key}` }),
     async () => {
       if (opened === null) return;
       await opened.connection.disconnect(false);

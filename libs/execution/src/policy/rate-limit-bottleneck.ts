@@ -4,9 +4,10 @@
  * 1. Bottleneck refills by the interval: `limit` permits come back together, every `perSeconds`. 2. A take lowers the
  * reservoir in one step and looks at what is left; what was not there is put back. Two takers never get one permit; one
  * of two that come together may be refused although a permit was there. 3. On Redis the refill counts by the clocks of
- * the processes that ask, and a flushed Redis forgets what was taken.
+ * the processes that ask. A Redis that was flushed has forgotten what was taken: the rate starts anew.
  */
 import Bottleneck from 'bottleneck';
+import type { Redis } from 'ioredis';
 import { ConfigError, NetworkError } from '@spine/core';
 import { checkPermits } from '@spine/database';
 import type { TokenBucketSpec } from '@spine/database';
@@ -18,6 +19,8 @@ import type { AcquireOptions, RateLimiter } from './rate-limit.ts';
 /** What Bottleneck needs for a rate of all processes. */
 export interface BottleneckCluster {
   readonly connection: Bottleneck.IORedisConnection;
+  /** The connection's own client: Bottleneck itself does not say when it refills. */
+  readonly client: Pick<Redis, 'hget'>;
   /** Names the rate in Redis. */
   readonly id: string;
 }
@@ -29,10 +32,13 @@ const KEPT_MS = 300_000;
 /** How often Bottleneck looks at the refill of a rate in this process. */
 const LOCAL_TICK_MS = 250;
 
+/** What Bottleneck's scripts answer after Redis has forgotten the rate, or this process after it was silent for long. */
+const FORGOTTEN = /SETTINGS_KEY_NOT_FOUND|UNKNOWN_CLIENT/;
+
 export class BottleneckRateLimiter implements RateLimiter {
-  readonly #limiter: Bottleneck;
   readonly #spec: TokenBucketSpec;
-  readonly #clustered: boolean;
+  readonly #cluster: BottleneckCluster | null;
+  #limiter: Bottleneck;
 
   /**
    * @param cluster without it the rate is this process's own.
@@ -42,26 +48,30 @@ export class BottleneckRateLimiter implements RateLimiter {
     const spec = rateSpecOf({ ...options, algorithm: 'token_bucket' }, 'rate limiter');
     if (spec.algorithm !== 'token_bucket') throw new ConfigError('Bottleneck keeps no sliding windows');
     this.#spec = spec;
-    this.#clustered = cluster !== undefined;
-    this.#limiter = new Bottleneck({
-      reservoir: this.#spec.burst,
-      reservoirIncreaseAmount: this.#spec.limit,
-      reservoirIncreaseInterval: this.#spec.perMs,
-      reservoirIncreaseMaximum: this.#spec.burst,
-      ...(cluster === undefined
-        ? {}
-        : { datastore: 'ioredis', ...cluster, timeout: this.#spec.perMs + KEPT_MS }),
+    this.#cluster = cluster ?? null;
+    this.#limiter = this.#build();
+  }
+
+  #build(): Bottleneck {
+    const { burst, limit, perMs } = this.#spec;
+    const limiter = new Bottleneck({
+      reservoir: burst,
+      reservoirIncreaseAmount: limit,
+      reservoirIncreaseInterval: perMs,
+      reservoirIncreaseMaximum: burst,
+      ...this.#clusterOptions(),
     });
     // What its connection reports comes out of the calls as well.
-    this.#limiter.on('error', () => undefined);
-    this.#limiter.ready().catch(() => undefined);
+    limiter.on('error', () => undefined);
+    limiter.ready().catch(() => undefined);
+    return limiter;
   }
 
   async tryAcquire(permits = 1): Promise<boolean> {
     checkPermits(this.#spec, permits);
-    const there = await this.#ask(this.#limiter.currentReservoir());
+    const there = await this.#ask((limiter) => limiter.currentReservoir());
     if (there === null || there < permits) return false;
-    const left = await this.#ask(this.#limiter.incrementReservoir(-permits));
+    const left = await this.#ask((limiter) => limiter.incrementReservoir(-permits));
     if (left >= 0) return true;
     await this.giveBack(permits);
     return false;
@@ -72,13 +82,30 @@ export class BottleneckRateLimiter implements RateLimiter {
   }
 
   async nextAt(permits = 1): Promise<Date> {
-    const there = await this.#ask(this.#limiter.currentReservoir());
-    const wait = there !== null && there >= permits ? 0 : Math.min(this.#spec.perMs, LOCAL_TICK_MS);
-    return new Date(Date.now() + wait);
+    const there = await this.#ask((limiter) => limiter.currentReservoir());
+    const now = Date.now();
+    return new Date(there !== null && there >= permits ? now : Math.max(now, await this.#refillAt(now)));
+  }
+
+  /** When Bottleneck refills next; in this process it does not say, and is asked again with its next tick. */
+  async #refillAt(now: number): Promise<number> {
+    const { perMs } = this.#spec;
+    const cluster = this.#cluster;
+    if (cluster === null) return now + Math.min(perMs, LOCAL_TICK_MS);
+    const refilled = await this.#ask(() =>
+      cluster.client.hget(`b_${cluster.id}_settings`, 'lastReservoirIncrease'),
+    );
+    return (refilled === null ? now : Number(refilled)) + perMs;
+  }
+
+  #clusterOptions(): Bottleneck.ConstructorOptions {
+    if (this.#cluster === null) return {};
+    const { connection, id } = this.#cluster;
+    return { datastore: 'ioredis', connection, id, timeout: this.#spec.perMs + KEPT_MS };
   }
 
   async giveBack(permits: number): Promise<void> {
-    await this.#ask(this.#limiter.incrementReservoir(permits));
+    await this.#ask((limiter) => limiter.incrementReservoir(permits));
   }
 
   /** Ends the limiter's timers; a connection stays its owner's. */
@@ -86,8 +113,24 @@ export class BottleneckRateLimiter implements RateLimiter {
     await this.#limiter.disconnect(false);
   }
 
-  async #ask<T>(answer: Promise<T>): Promise<T> {
-    if (!this.#clustered) return answer;
+  async #ask<T>(question: (limiter: Bottleneck) => Promise<T>): Promise<T> {
+    if (this.#cluster === null) return question(this.#limiter);
+    try {
+      return await this.#answer(question);
+    } catch (error) {
+      if (!(error instanceof Error && FORGOTTEN.test(error.message))) throw toNetworkError(error);
+    }
+    // A new one tells Redis of the rate, unless another process has.
+    await this.close();
+    this.#limiter = this.#build();
+    try {
+      return await this.#answer(question);
+    } catch (error) {
+      throw toNetworkError(error);
+    }
+  }
+
+  async #answer<T>(question: (limiter: Bottleneck) => Promise<T>): Promise<T> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(
@@ -96,12 +139,14 @@ export class BottleneckRateLimiter implements RateLimiter {
       );
     });
     try {
-      return await Promise.race([answer, late]);
-    } catch (error) {
-      if (error instanceof NetworkError) throw error;
-      throw new NetworkError('Redis, which keeps the rate, cannot be asked', { cause: error });
+      return await Promise.race([question(this.#limiter), late]);
     } finally {
       clearTimeout(timer);
     }
   }
+}
+
+function toNetworkError(error: unknown): NetworkError {
+  if (error instanceof NetworkError) return error;
+  return new NetworkError('Redis, which keeps the rate, cannot be asked', { cause: error });
 }

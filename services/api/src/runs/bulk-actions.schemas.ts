@@ -1,12 +1,10 @@
 /** Bodies and answers of the endpoints that work on many runs. */
 import { z } from 'zod';
-import { RUN_KINDS } from '@spine/core';
 import type { RunStatus } from '@spine/core';
 import type { RunFilter } from '@spine/database';
-import { DEFAULT_RETRIED, LIMITS, RETRY_LIMIT } from '@spine/execution';
+import { DEFAULT_RETRIED, RETRY_LIMIT } from '@spine/execution';
 import type { RetryAllItem, RetryAllResult } from '@spine/execution';
-import { instant } from '../http/query-values.ts';
-import { runFilter } from './run.schemas.ts';
+import { bulkFilter, dryRun, toRunFilter } from './bulk-filter.ts';
 
 const RETRYABLE = [
   'failed',
@@ -15,29 +13,14 @@ const RETRYABLE = [
   'cancelled',
 ] as const satisfies readonly RunStatus[];
 
-const filter = z
-  .strictObject({
-    kind: z.enum(RUN_KINDS).optional(),
-    status: z
-      .array(z.enum(RETRYABLE))
-      .min(1)
-      .max(RETRYABLE.length)
-      .optional()
-      .describe(`How they ended. Default ${DEFAULT_RETRIED.join(', ')}.`),
-    name: z.string().min(1).max(200).optional().describe('Handler name without its kind.'),
-    lane: z.string().regex(LIMITS.lane).optional(),
-    correlation_id: z.string().min(1).max(LIMITS.keyLength).optional(),
-    parent_run_id: z.uuid().optional(),
-    tag: z.string().min(1).max(LIMITS.tagLength).optional(),
-    since: instant.optional().describe('Created at or after.'),
-    until: instant.optional().describe('Created before.'),
-  })
-  .describe('Which runs, of those that nobody has retried; {} for all.');
+const filter = bulkFilter(RETRYABLE, DEFAULT_RETRIED).describe(
+  'Which runs, of those that nobody has retried; {} for all.',
+);
 
 export const bulkRetryBody = z
   .strictObject({
     filter,
-    dry_run: z.boolean().default(false).describe('True: changes nothing and tells what would happen.'),
+    dry_run: dryRun,
     limit: z
       .int()
       .min(1)
@@ -55,7 +38,7 @@ export const bulkRetryBody = z
 export type BulkRetryBody = z.infer<typeof bulkRetryBody>;
 
 export function retryFilter({ filter: given }: BulkRetryBody): RunFilter {
-  return runFilter({ ...given, status: given.status === undefined ? undefined : [...new Set(given.status)] });
+  return toRunFilter(given);
 }
 
 const itemJson = z.object({

@@ -1,12 +1,11 @@
 /** Bodies and answers of the endpoints that stop and resume runs. */
 import { z } from 'zod';
-import { assertNever, RUN_KINDS, RUN_STATUSES } from '@spine/core';
+import { assertNever, RUN_STATUSES } from '@spine/core';
 import { ACTIVE_STATUSES } from '@spine/database';
 import type { RunFilter } from '@spine/database';
-import { CANCEL_LIMIT, LIMITS } from '@spine/execution';
+import { CANCEL_LIMIT } from '@spine/execution';
 import type { CancelAllItem, CancelAllResult } from '@spine/execution';
-import { instant } from '../http/query-values.ts';
-import { runFilter } from './run.schemas.ts';
+import { bulkFilter, dryRun, toRunFilter } from './bulk-filter.ts';
 
 const reason = z.string().max(1_000).optional().describe('Kept in the run’s history.');
 
@@ -21,29 +20,14 @@ export const resumedJson = z
   .object({ run_id: z.string(), status: z.enum(['pending', 'queued']) })
   .meta({ id: 'RunResumed' });
 
-const filter = z
-  .strictObject({
-    kind: z.enum(RUN_KINDS).optional(),
-    status: z
-      .array(z.enum(ACTIVE_STATUSES))
-      .min(1)
-      .max(ACTIVE_STATUSES.length)
-      .optional()
-      .describe(`Default ${ACTIVE_STATUSES.join(', ')}.`),
-    name: z.string().min(1).max(200).optional().describe('Handler name without its kind.'),
-    lane: z.string().regex(LIMITS.lane).optional(),
-    correlation_id: z.string().min(1).max(LIMITS.keyLength).optional(),
-    parent_run_id: z.uuid().optional(),
-    tag: z.string().min(1).max(LIMITS.tagLength).optional(),
-    since: instant.optional().describe('Created at or after.'),
-    until: instant.optional().describe('Created before.'),
-  })
-  .describe('Which runs, of those that have not ended; {} for all.');
+const filter = bulkFilter(ACTIVE_STATUSES, ACTIVE_STATUSES).describe(
+  'Which runs, of those that have not ended; {} for all.',
+);
 
 export const bulkCancelBody = z
   .strictObject({
     filter,
-    dry_run: z.boolean().default(false).describe('True: changes nothing and tells what would happen.'),
+    dry_run: dryRun,
     limit: z
       .int()
       .min(1)
@@ -56,7 +40,7 @@ export const bulkCancelBody = z
 export type BulkCancelBody = z.infer<typeof bulkCancelBody>;
 
 export function cancelFilter({ filter: given }: BulkCancelBody): RunFilter {
-  return runFilter({ ...given, status: given.status === undefined ? undefined : [...new Set(given.status)] });
+  return toRunFilter(given);
 }
 
 const itemJson = z.object({
