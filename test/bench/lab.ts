@@ -1,5 +1,5 @@
 /** One Postgres with full durability and one Redis, for everything that is measured in a run. */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { cpus, loadavg, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
@@ -41,6 +41,8 @@ export const loadNow = (): number => loadavg()[0] ?? 0;
 
 export async function openLab(options: LabOptions = {}): Promise<Lab> {
   const directory = await mkdtemp(join(tmpdir(), 'spine-bench-'));
+  // Else, run by root, the cluster would be made elsewhere, where the database user can reach it, and stay there.
+  await chmod(directory, 0o755);
   const settings = options.settings === undefined ? {} : { settings: options.settings };
   const postgres = await startEmbeddedPostgres({ dataDir: join(directory, 'postgres'), ...settings });
   const redis = await startRedisServer();

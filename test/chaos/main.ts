@@ -17,8 +17,9 @@ import type { ChaosOptions } from './cli/options.ts';
 import { effects, faultsFound, findings, reportJson, table } from './cli/report.ts';
 import { faultOf } from './faults/index.ts';
 import type { FaultName } from './faults/index.ts';
+import { notCarriedOut } from './fault-report.ts';
+import type { FaultReport } from './fault-report.ts';
 import { runFault } from './run-fault.ts';
-import type { FaultReport } from './run-fault.ts';
 
 const say = (line: string): boolean => process.stdout.write(`${line}\n`);
 
@@ -29,7 +30,7 @@ async function onItsOwnBed(
   name: FaultName,
   options: ChaosOptions,
   signal: AbortSignal,
-): Promise<FaultReport> {
+): Promise<FaultReport | 'interrupted'> {
   const { plan } = options;
   const logDirectory = await mkdtemp(join(tmpdir(), 'spine-chaos-'));
   let failed = true;
@@ -39,7 +40,7 @@ async function onItsOwnBed(
       const report = await runFault(bed, name, plan, signal, (done) => {
         if (process.stdout.isTTY) process.stdout.write(`\r  ${name} ${done}/${plan.repeats} `);
       });
-      failed = faultsFound(report) > 0;
+      failed = report !== 'interrupted' && faultsFound(report) > 0;
       return report;
     } finally {
       await bed.stop();
@@ -68,7 +69,10 @@ async function main(options: ChaosOptions, signal: AbortSignal): Promise<number>
       say(`– ${name}: not run on this machine: ${impossible}`);
       continue;
     }
-    const report = await onItsOwnBed(name, options, signal);
+    const report = await onItsOwnBed(name, options, signal).catch((error: unknown) =>
+      notCarriedOut(name, error),
+    );
+    if (report === 'interrupted') break;
     reports.push(report);
     say(
       `${faultsFound(report) === 0 ? '✓' : '✗'} ${effects(report)}; ${report.runs} runs, ${Math.round(report.seconds)} s`,

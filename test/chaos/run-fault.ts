@@ -7,9 +7,9 @@
  */
 import { performance } from 'node:perf_hooks';
 import type { Bed } from './bed/bed.ts';
-import { recordEvidence } from './check/evidence.ts';
-import { countUnfinished, findViolations } from './check/invariants.ts';
-import type { Violation } from './check/invariants.ts';
+import { countUnfinished } from './check/invariants.ts';
+import { judge } from './check/judge.ts';
+import type { FaultReport } from './fault-report.ts';
 import type { Fault } from './faults/fault.ts';
 import { faultOf } from './faults/index.ts';
 import type { FaultName } from './faults/index.ts';
@@ -17,7 +17,6 @@ import { planSpecial, planWork } from './load/plan.ts';
 import type { Submission } from './load/plan.ts';
 import { pause, until } from './pause.ts';
 import { Random } from './random.ts';
-import { readJournal } from './worker/journal.ts';
 
 export interface Timing {
   /** Unless the fault needs another one. */
@@ -37,42 +36,14 @@ export interface FaultPlan {
   readonly timing: Timing;
 }
 
-/** What one fault came to. Counts are over the runs of this fault. */
-export interface FaultReport {
-  readonly fault: FaultName;
-  readonly repeats: number;
-  readonly runs: number;
-  readonly completed: number;
-  readonly deadLetters: number;
-  /** Of them, those that did nothing wrong: they lost three workers in a row by the fault. */
-  readonly unlucky: number;
-  /** Process starts beyond the first of each. */
-  readonly restarts: number;
-  readonly leasesLost: number;
-  readonly handedBack: number;
-  /** Writes the engine refused because their epoch was not current, as the workers counted them. */
-  readonly fencedWrites: number;
-  /** Requests the client had to repeat. */
-  readonly repeatedRequests: number;
-  readonly healSeconds: number;
-  readonly seconds: number;
-  /** What the fault did, by name. */
-  readonly effects: Readonly<Record<string, number>>;
-  readonly violations: readonly Violation[];
-  /** What is wrong and no SQL sees. */
-  readonly problems: readonly string[];
-}
-
-const WAIT_FOR_SERVICES_MS = 30_000;
-
-/** Runs every repeat of a fault on a bed and judges it. Stops early at the signal, and judges what there is. */
+/** Runs every repeat of a fault on a bed and judges it; at the signal it stops, and judges nothing. */
 export async function runFault(
   bed: Bed,
   name: FaultName,
   plan: FaultPlan,
   signal: AbortSignal,
   onRepeat: (done: number) => void = () => undefined,
-): Promise<FaultReport> {
+): Promise<FaultReport | 'interrupted'> {
   const fault = faultOf(name);
   const started = performance.now();
   const before = totals(bed);
@@ -90,8 +61,10 @@ export async function runFault(
   loads.push(bed.load.run(probes(bed, name, plan), giveUp.signal));
   await heal(bed, loads, giveUp, plan.timing.healMs, signal);
   const healSeconds = (performance.now() - healing) / 1_000;
+  if (signal.aborted) return 'interrupted';
   await fault.restore?.(bed);
-  if (bed.effects.size === 0 && !signal.aborted) bed.problem(`${name} had no effect`);
+  const effects = effectsSince(bed, before);
+  if (effects.every(([, times]) => times === 0)) bed.problem(`${name} had no effect`);
   const verdict = await judge(bed, fault, name);
   const after = totals(bed);
   return {
@@ -103,8 +76,8 @@ export async function runFault(
     repeatedRequests: after.repeatedRequests - before.repeatedRequests,
     healSeconds,
     seconds: (performance.now() - started) / 1_000,
-    effects: Object.fromEntries(bed.effects),
-    problems: [...bed.problems],
+    effects: Object.fromEntries(effects),
+    problems: bed.problems.slice(before.problems),
   };
 }
 
@@ -193,17 +166,12 @@ async function isWell(bed: Bed): Promise<boolean> {
   }
 }
 
-async function answers(bed: Bed): Promise<boolean> {
-  return bed.admin.query('SELECT 1').then(
-    () => true,
-    () => false,
-  );
-}
-
 interface Totals {
   readonly restarts: number;
   readonly fencedWrites: number;
   readonly repeatedRequests: number;
+  readonly problems: number;
+  readonly effects: ReadonlyMap<string, number>;
 }
 
 function totals(bed: Bed): Totals {
@@ -211,51 +179,14 @@ function totals(bed: Bed): Totals {
     restarts: bed.services.reduce((sum, { process }) => sum + process.restarts, 0),
     fencedWrites: bed.metrics.fencedWrites,
     repeatedRequests: bed.load.repeated,
+    problems: bed.problems.length,
+    effects: new Map(bed.effects),
   };
 }
 
-type Verdict = Pick<
-  FaultReport,
-  'runs' | 'completed' | 'deadLetters' | 'unlucky' | 'leasesLost' | 'handedBack' | 'violations'
->;
-
-const COUNTS = `SELECT count(*)::int AS runs, count(*) FILTER (WHERE status = 'completed')::int AS completed,
-  count(*) FILTER (WHERE status = 'dead_lettered')::int AS dead_letters,
-  (SELECT count(*)::int FROM runs r JOIN chaos.planned p ON p.key = r.idempotency_key WHERE r.correlation_id = $1
-    AND r.status = 'dead_lettered' AND NOT 'dead_lettered' = ANY (p.expected)) AS unlucky,
-  (SELECT count(*)::int FROM run_events e JOIN runs r ON r.id = e.run_id WHERE r.correlation_id = $1
-    AND (e.event_type = 'lease_expired' OR e.terminal AND e.source = 'reaper')) AS leases_lost,
-  (SELECT count(*)::int FROM run_events e JOIN runs r ON r.id = e.run_id WHERE r.correlation_id = $1
-    AND e.event_type = 'handed_back') AS handed_back
-FROM runs WHERE correlation_id = $1`;
-
-async function judge(bed: Bed, fault: Fault, name: FaultName): Promise<Verdict> {
-  await bed.metrics.sample();
-  const up = await until(() => answers(bed), AbortSignal.timeout(WAIT_FOR_SERVICES_MS), 100);
-  if (!up) bed.problem('Postgres did not come back');
-  for (const worker of await bed.silentWorkers()) bed.problem(`${worker} runs and is not heard of`);
-  await recordEvidence(bed.admin, {
-    promised: bed.load.promised,
-    planned: bed.load.planned,
-    starts: readJournal(bed.journalFile).starts,
-    losesLeases: bed.mayLoseLeases(fault.losesLeases),
-  });
-  const violations = await findViolations(bed.admin);
-  const { rows } = await bed.admin.query<{
-    runs: number;
-    completed: number;
-    dead_letters: number;
-    unlucky: number;
-    leases_lost: number;
-    handed_back: number;
-  }>(COUNTS, [name]);
-  return {
-    runs: rows[0]?.runs ?? 0,
-    completed: rows[0]?.completed ?? 0,
-    deadLetters: rows[0]?.dead_letters ?? 0,
-    unlucky: rows[0]?.unlucky ?? 0,
-    leasesLost: rows[0]?.leases_lost ?? 0,
-    handedBack: rows[0]?.handed_back ?? 0,
-    violations,
-  };
+/** What this fault did, on a bed that others may have been on before. */
+function effectsSince(bed: Bed, before: Totals): (readonly [string, number])[] {
+  return [...bed.effects]
+    .map(([effect, times]) => [effect, times - (before.effects.get(effect) ?? 0)] as const)
+    .filter(([effect, times]) => times > 0 || !before.effects.has(effect));
 }

@@ -151,7 +151,8 @@ describe.each(['memory', 'redis', 'postgres'] as const)('with hints in %s', (que
       });
       const reason = await aborted.promise;
       expect(reason).toBeInstanceOf(AttemptAbortedError);
-      expect(reason).toMatchObject({ reason: 'cancelled' });
+      // By the control channel, or by a heartbeat that came first.
+      expect(reason).toMatchObject({ reason: expect.stringMatching(/^(cancelled|lost)$/) as string });
       expect(await hintsEnded(lane)).toEqual({ completed: 1, failed: 0 });
       expect(await bed.reach(runId, 'cancelled')).toMatchObject({ result: null, epoch: 2 });
       expect(await bed.events(runId)).toEqual(['submitted', 'started', 'cancelled']);

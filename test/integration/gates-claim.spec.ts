@@ -139,6 +139,16 @@ describe('a concurrency key', () => {
     const { rows } = await admin.query('SELECT epoch::int FROM concurrency_holds');
     expect(rows).toEqual([{ epoch: 3 }]);
   });
+
+  it('is not held any more by a run that has started anew without it', async () => {
+    const [first, second] = [await storeMany(pool, 1), await storeMany(pool, 1, limited(1))];
+    const gatesOf = () => [{ type: 'concurrency', key: 'k', limit: 1, from: 'handler' } as const];
+    const [run] = (await claimWithGates(pool, first, { gatesOf })).claimed;
+    await settle(pool, { runId: run?.runId ?? '', epoch: 1 }, { type: 'handed_back', reason: 'r' });
+    // A release later its handler asks for nothing.
+    expect((await claimWithGates(pool, first, { gatesOf: () => [] })).claimed).toMatchObject([{ epoch: 3 }]);
+    expect(ids((await claimWithGates(pool, second)).claimed)).toEqual(second);
+  });
 });
 
 describe('of two claims at once', () => {

@@ -2,12 +2,13 @@
 import { z } from 'zod';
 import { afterEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '@spine/observability';
-import { LineWatch, MemoryHintQueue } from '@spine/execution';
+import { HandlerRegistry, LineWatch, MemoryHintQueue, registerBuiltinHandlers } from '@spine/execution';
 import type { Engine, WorkSpec } from '@spine/execution';
 import { waitFor } from '@spine/testing';
 import { deferred, openBed, untilAborted } from './engine-run-support.ts';
 import type { Bed, BedOptions } from './engine-run-support.ts';
-import { allOver, sweepLines, watchedPool } from './gates-support.ts';
+import { settle, somebodyWaitsForALock, storeMany } from './engine-support.ts';
+import { allOver, claimWithGates, lineOf, sweepLines, watchedPool } from './gates-support.ts';
 
 let bed: Bed | null = null;
 const closing: (() => Promise<unknown>)[] = [];
@@ -21,6 +22,8 @@ async function open(options: Partial<BedOptions> = {}): Promise<Bed> {
   bed = await openBed({ queue: 'memory', ...options });
   return bed;
 }
+
+const echoRegistry = (): HandlerRegistry => registerBuiltinHandlers(new HandlerRegistry());
 
 const key = (limit: number, name = 'k') => ({ concurrency: [{ key: name, limit }] });
 
@@ -248,6 +251,34 @@ describe('a rate', () => {
 });
 
 describe('looking at lines', () => {
+  it('waits for who is about to join one because of the place that was freed', async () => {
+    const { engine, admin, newLane, startWorker } = await open({ maintained: false });
+    // One that could start them, and that no hint of theirs reaches.
+    await startWorker(newLane(), {
+      lanes: ['default'],
+      registry: echoRegistry(),
+      queue: new MemoryHintQueue(),
+    });
+    const runIds = await storeMany(engine.pool, 2, key(1));
+    const [holder] = (await claimWithGates(engine.gatePool, runIds.slice(0, 1))).claimed;
+    const [reached, go] = [deferred(), deferred()];
+    const slow = watchedPool(engine.gatePool, async (text) => {
+      if (text !== 'COMMIT') return;
+      reached.resolve();
+      await go.promise;
+    });
+    const refused = claimWithGates(slow, runIds.slice(1));
+    await reached.promise;
+    await settle(engine.pool, { runId: holder?.runId ?? '', epoch: 1 });
+    const watch = new LineWatch({ ...engine, db: engine.gatePool });
+    watch.freed([{ type: 'concurrency', key: 'k' }]);
+    await somebodyWaitsForALock(admin);
+    go.resolve();
+    expect((await refused).claimed).toEqual([]);
+    await watch.stop();
+    expect(await lineOf(admin, 'k')).toEqual([{ run_id: runIds[1], woken: true }]);
+  });
+
   it('goes on after a look that failed', async () => {
     const { engine } = await open();
     let fail = true;

@@ -19,7 +19,7 @@ export interface Costs {
   readonly heartbeat: StatementCost;
   /** A worker looks for runs that no hint brought. */
   readonly poll: StatementCost;
-  /** A worker looks which lanes are paused. */
+  /** A worker looks which lanes are paused, and which breakers are open. */
   readonly control: StatementCost;
   /** `each` is a run hinted again. */
   readonly relay: StatementCost;
@@ -75,11 +75,13 @@ export interface Scenario {
 export const ENGINE = {
   heartbeatMs: 10_000,
   pollMs: 5_000,
+  /** Overdue runs, overdue runs with gates, runs whose gate may be open again. */
+  pollStatements: 3,
   controlMs: 10_000,
+  /** Paused lanes and breakers. */
+  controlStatements: 2,
   relayMs: 1_000,
   relayBatch: 500,
-  /** Flushes whose hints are under way at once, over all processes; what comes meanwhile is cut together. The engine sets no bound. */
-  publishesInFlight: Number.POSITIVE_INFINITY,
   /** A hint that is not stored by then is given up, and none is sent for as long again. */
   publishTimeoutMs: 2_000,
   breakerMs: 2_000,

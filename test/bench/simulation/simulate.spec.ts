@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Database } from './database.ts';
 import { EventQueue } from './event-queue.ts';
 import { groupCommitModel } from './group-commit.ts';
-import { MEASURED } from './parameters.ts';
+import { ENGINE, MEASURED } from './parameters.ts';
 import type { Scenario } from './parameters.ts';
 import { simulate } from './simulate.ts';
 import { Station } from './station.ts';
@@ -131,11 +131,20 @@ describe('the model', () => {
     expect(result.throughput).toBeLessThan(60_000 / 2);
   });
 
+  it('cuts hints together that are announced while others are on their way', () => {
+    const many = { ...SMALL, workers: 200, slots: 50, handlerMs: 500, arrivals: 8_000, postgresCores: 16 };
+    // One hint a run would ask Redis for 1.6 seconds of work each second.
+    expect(many.arrivals * MEASURED.redisHint).toBeGreaterThan(1_000);
+    expect(simulate(many).throughput).toBeGreaterThan(many.arrivals * 0.9);
+  });
+
   it('counts what idle workers ask for', () => {
     const idle = simulate({ ...SMALL, workers: 100, arrivals: 1, seconds: 60, warmUpSeconds: 20 });
-    // A heartbeat and a look at the lanes every 10 s, a poll every 5 s.
-    expect(idle.upkeepStatements).toBeGreaterThan(100 * 0.4 * 0.9);
-    expect(idle.upkeepStatements).toBeLessThan(100 * 0.4 * 1.1 + 2);
+    const { heartbeatMs, pollMs, pollStatements, controlMs, controlStatements } = ENGINE;
+    const each =
+      1_000 / heartbeatMs + (pollStatements * 1_000) / pollMs + (controlStatements * 1_000) / controlMs;
+    expect(idle.upkeepStatements).toBeGreaterThan(100 * each * 0.9);
+    expect(idle.upkeepStatements).toBeLessThan(100 * each * 1.1 + 2);
   });
 
   it('hints runs again that nobody has taken', () => {

@@ -11,9 +11,11 @@ import { EventQueue } from './event-queue.ts';
 import { groupCommitModel } from './group-commit.ts';
 import { Lane } from './lane.ts';
 import type { RunModel } from './lane.ts';
-import { ENGINE } from './parameters.ts';
 import type { Scenario } from './parameters.ts';
+import { OverdueRuns } from './overdue.ts';
+import { ENGINE } from './parameters.ts';
 import { PublisherModel } from './publisher.ts';
+import { startRelay } from './relay.ts';
 import { seededRandom } from './random.ts';
 import { Station } from './station.ts';
 import { WorkerModel } from './worker.ts';
@@ -53,10 +55,12 @@ export function simulate(scenario: Scenario): Simulated {
   let finishedBefore = 0;
   const isWarm = (): boolean => events.now >= warmUpSeconds * 1000;
 
-  const publisher = new PublisherModel(scenario, events, database, lane);
+  const overdue = new OverdueRuns(events);
+  const newPublisher = (): PublisherModel => new PublisherModel({ events, lane, overdue, scenario });
 
   const commits = Array.from({ length: submitters }, () => {
     const process = new Station(events, 1);
+    const publisher = newPublisher();
     const inserts = groupCommitModel<RunModel>({
       inFlight: ENGINE.insertsInFlight,
       maxItems: ENGINE.maxItems,
@@ -83,7 +87,7 @@ export function simulate(scenario: Scenario): Simulated {
       events,
       database,
       lane,
-      publisher,
+      overdue,
       scenario,
       random,
       onStart: (run) => {
@@ -95,7 +99,7 @@ export function simulate(scenario: Scenario): Simulated {
     }).start();
   }
   arrive();
-  publisher.startRelay();
+  startRelay({ events, database, overdue, publisher: newPublisher(), scenario });
   let redisBefore = 0;
   events.after(warmUpSeconds * 1000, () => {
     database.resetCounts();

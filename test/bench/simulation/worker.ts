@@ -4,7 +4,7 @@ import type { EventQueue } from './event-queue.ts';
 import { groupCommitModel } from './group-commit.ts';
 import type { GroupCommitModel } from './group-commit.ts';
 import type { HintModel, Lane, RunModel } from './lane.ts';
-import type { PublisherModel } from './publisher.ts';
+import type { OverdueRuns } from './overdue.ts';
 import { ENGINE } from './parameters.ts';
 import type { Scenario } from './parameters.ts';
 import { Station } from './station.ts';
@@ -13,7 +13,7 @@ export interface WorkerServices {
   readonly events: EventQueue;
   readonly database: Database;
   readonly lane: Lane;
-  readonly publisher: PublisherModel;
+  readonly overdue: OverdueRuns;
   readonly scenario: Scenario;
   readonly random: () => number;
   readonly onStart: (run: RunModel) => void;
@@ -59,9 +59,11 @@ export class WorkerModel {
       database.execute('heartbeat', [{ cost: heartbeat, items: Math.max(1, items) }], () => undefined);
     });
     this.#every(ENGINE.pollMs, () => this.#poll());
-    this.#every(ENGINE.controlMs, () =>
-      database.execute('control', [{ cost: control, items: 0 }], () => undefined),
-    );
+    this.#every(ENGINE.controlMs, () => {
+      for (let index = 0; index < ENGINE.controlStatements; index += 1) {
+        database.execute('control', [{ cost: control, items: 0 }], () => undefined);
+      }
+    });
     this.#ask();
   }
 
@@ -77,11 +79,14 @@ export class WorkerModel {
 
   #poll(): void {
     if (this.#free === 0) return;
-    const { database, publisher, scenario } = this.#services;
+    const { database, overdue, scenario } = this.#services;
     const { poll, claim } = scenario.costs;
-    const runs = publisher.takeOverdue(Math.min(this.#free, ENGINE.pollLimit));
+    const runs = overdue.take(Math.min(this.#free, ENGINE.pollLimit));
     for (const run of runs) run.state = 'held';
     this.#free -= runs.length;
+    for (let index = 1; index < ENGINE.pollStatements; index += 1) {
+      database.execute('poll', [{ cost: poll, items: 0 }], () => undefined);
+    }
     const parts = [
       { cost: poll, items: 0 },
       { cost: { ...claim, once: 0 }, items: runs.length },

@@ -70,24 +70,15 @@ function run({ say }: SuiteContext): Promise<Section> {
     handlerMs: 1_000,
     arrivals: workers * COMMON.slots * 0.8,
   }));
-  // What Postgres alone would carry: several Redis, or hints that hold more.
-  const freeRedis = tableOf(say, (workers) => ({
-    ...COMMON,
-    workers,
-    handlerMs: 1_000,
-    arrivals: workers * COMMON.slots * 0.8,
-    costs: { ...MEASURED, redisHint: 0, redisId: 0 },
-  }));
   const constant = tableOf(say, (workers) => ({ ...COMMON, workers, handlerMs: 20, arrivals: 1_000 }));
   return Promise.resolve({
     suite: 'simulate',
     title: 'Simulated: one Postgres of 8 cores, one Redis, up to 1,000 workers of 50 slots',
-    tables: [growing, freeRedis, constant],
+    tables: [growing, constant],
     figures: [],
     notes: [
-      'First table: handlers of about a second, load grows with the workers to 80 % of their slots. Second: the same with a ' +
-        'Redis that costs nothing. Third: handlers of about 20 ms, always 1,000 runs a second. Four submitting processes; 8 s ' +
-        'counted after 4 s of warm-up.',
+      'First table: handlers of about a second, load grows with the workers to 80 % of their slots. Second: handlers of about ' +
+        '20 ms, always 1,000 runs a second. Four submitting processes; 8 s counted after 4 s of warm-up.',
     ],
   });
 }

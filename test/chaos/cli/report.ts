@@ -1,5 +1,5 @@
 /** The report as people and as programs read it. */
-import type { FaultReport } from '../run-fault.ts';
+import type { FaultReport } from '../fault-report.ts';
 import { FAULTS } from '../faults/index.ts';
 
 type Column = readonly [title: string, value: (report: FaultReport) => string | number];

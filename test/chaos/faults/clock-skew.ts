@@ -1,5 +1,6 @@
 /** Machines whose clocks are wrong. */
-import type { Bed, Service } from '../bed/bed.ts';
+import type { Bed } from '../bed/bed.ts';
+import type { Service } from '../bed/deployment.ts';
 import { until } from '../pause.ts';
 import type { Fault } from './fault.ts';
 

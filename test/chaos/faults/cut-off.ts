@@ -1,6 +1,7 @@
 /** One worker cut off from one server, while everybody else reaches it. */
 import type { TcpProxy } from '../bed/tcp-proxy.ts';
-import type { Bed, Service } from '../bed/bed.ts';
+import type { Bed } from '../bed/bed.ts';
+import type { Service } from '../bed/deployment.ts';
 import { pause, until } from '../pause.ts';
 import type { Random } from '../random.ts';
 import { LEASE_LOST_SECONDS, longRuns, untilItHolds } from './processes.ts';

@@ -1,6 +1,6 @@
 /** Faults that handlers and their payloads bring along. */
 import type { WorkSpecJson } from '@spine/execution';
-import { INLINE_LIMIT, PAYLOAD_LIMIT } from '../bed/bed.ts';
+import { INLINE_LIMIT, PAYLOAD_LIMIT } from '../bed/deployment.ts';
 import type { Bed } from '../bed/bed.ts';
 import type { SpecialRun } from '../load/plan.ts';
 import { pause } from '../pause.ts';

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Bed } from '../bed/bed.ts';
-import { INLINE_LIMIT, PAYLOAD_LIMIT } from '../bed/bed.ts';
+import { INLINE_LIMIT, PAYLOAD_LIMIT } from '../bed/deployment.ts';
 import type { SpecialRun } from '../load/plan.ts';
 import { until } from '../pause.ts';
 import type { Random } from '../random.ts';

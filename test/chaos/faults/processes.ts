@@ -1,6 +1,7 @@
 /** Faults of the processes themselves: killed, frozen, blocked, out of memory, replaced. */
-import type { Bed, Service } from '../bed/bed.ts';
-import { LEASE_SECONDS } from '../bed/bed.ts';
+import type { Bed } from '../bed/bed.ts';
+import type { Service } from '../bed/deployment.ts';
+import { LEASE_SECONDS } from '../bed/deployment.ts';
 import { pause, until } from '../pause.ts';
 import type { SpecialRun } from '../load/plan.ts';
 import type { Random } from '../random.ts';

@@ -5,10 +5,11 @@
  * stays locked for seconds fails its claims, never the worker: those runs are hinted again. 3. What was refused because
  * of the time is looked at again at that time.
  */
-import { claimGated, GroupCommit, isGateBusy, overdueGated, runsHeldBy } from '@spine/database';
+import { claimGated, GroupCommit, isGateBusy, overdueGated } from '@spine/database';
 import type { ClaimedRun, GatedCandidate, Pool } from '@spine/database';
 import type { Logger, Metrics } from '@spine/observability';
 import type { HandlerRegistry } from '../registry/registry.ts';
+import { UnansweredClaims } from '../worker/unanswered-claims.ts';
 import type { LineWatch } from './line-watch.ts';
 import { gatesOfRun } from './resolve-gates.ts';
 
@@ -30,6 +31,7 @@ const MOST_CLAIMED = 256;
 export class GatedClaims {
   readonly #options: GatedClaimsOptions;
   readonly #commits: GroupCommit<string, ClaimedRun | null>;
+  readonly #unanswered: UnansweredClaims;
   readonly #handlers: readonly string[];
   readonly #gatedHandlers: readonly string[];
   readonly #withParams: readonly string[];
@@ -38,6 +40,7 @@ export class GatedClaims {
 
   constructor(options: GatedClaimsOptions) {
     this.#options = options;
+    this.#unanswered = new UnansweredClaims(options);
     const { registry, metrics } = options;
     this.#handlers = registry.keys();
     this.#gatedHandlers = registry.gatedKeys();
@@ -84,7 +87,7 @@ export class GatedClaims {
 
   async #flush(runIds: readonly string[], ambiguous: boolean): Promise<readonly (ClaimedRun | null)[]> {
     const claims = await this.#claim(runIds);
-    if (ambiguous) await this.#addUnanswered(claims, runIds);
+    if (ambiguous) for (const run of await this.#unanswered.find(runIds)) claims.set(run.runId, run);
     this.#options.metrics.claimed.inc(claims.size);
     return runIds.map((runId) => {
       const run = claims.get(runId) ?? null;
@@ -121,13 +124,5 @@ export class GatedClaims {
   #gatesOf({ kind, name, lane, gates, params }: GatedCandidate) {
     const handler = this.#options.registry.get(kind, name)?.gates ?? null;
     return gatesOfRun(gates, handler, { kind, name, lane, params });
-  }
-
-  /** The first, unanswered statement may have claimed some: the row names this worker, and nobody executes it. */
-  async #addUnanswered(claims: Map<string, ClaimedRun>, runIds: readonly string[]): Promise<void> {
-    const { pool, isHeld, workerId } = this.#options;
-    for (const run of await runsHeldBy(pool, runIds, workerId)) {
-      if (!isHeld(run.runId)) claims.set(run.runId, run);
-    }
   }
 }

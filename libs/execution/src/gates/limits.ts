@@ -5,13 +5,13 @@ import type { Logger } from '@spine/observability';
 import Bottleneck from 'bottleneck';
 import { Redis } from 'ioredis';
 import { BottleneckRateLimiter } from '../policy/rate-limit-bottleneck.ts';
-import { KeyedRateLimiter } from '../policy/rate-limit-keyed.ts';
 import { MemoryRateLimiter } from '../policy/rate-limit-memory.ts';
 import { PostgresRateLimiter } from '../policy/rate-limit-postgres.ts';
 import type { RateLimiter } from '../policy/rate-limit.ts';
 import { LIMITS } from '../spec/limits.ts';
-import { RunDeferredError } from '../worker/defer.ts';
+import { RunDeferredError, SHORTEST_DEFERRAL_MS } from '../worker/defer.ts';
 import type { RateOptions } from './gates-json.ts';
+import { RecentMap } from './recent-map.ts';
 
 /** What a handler takes permits from. */
 export interface HandlerLimits {
@@ -33,22 +33,14 @@ const MOST_LIMITERS = 500;
 type Create = (key: string, options: RateOptions) => RateLimiter;
 
 export class Limits implements HandlerLimits {
-  readonly #limiters: KeyedRateLimiter;
-  readonly #options = new Map<string, { readonly key: string; readonly options: RateOptions }>();
+  readonly #create: Create;
+  readonly #limiters: RecentMap<RateLimiter>;
   readonly #close: () => Promise<void>;
 
-  constructor(create: Create, close: () => Promise<void> = () => Promise.resolve(), maxKeys = MOST_LIMITERS) {
+  constructor(create: Create, close: () => Promise<void> = () => Promise.resolve(), most = MOST_LIMITERS) {
+    this.#create = create;
     this.#close = close;
-    this.#limiters = new KeyedRateLimiter({
-      create: (id) => {
-        const asked = this.#options.get(id);
-        if (asked === undefined) throw new ValidationError(`no rate was asked for as ${id}`);
-        this.#options.delete(id);
-        return create(asked.key, asked.options);
-      },
-      maxKeys,
-      onForget: closeLimiter,
-    });
+    this.#limiters = new RecentMap(most, closeLimiter);
   }
 
   rate(key: string, options: RateOptions): RateLimiter {
@@ -59,23 +51,18 @@ export class Limits implements HandlerLimits {
     }
     const { limit, perSeconds, algorithm = 'token_bucket', burst = null } = options;
     const id = JSON.stringify([key, limit, perSeconds, algorithm, burst]);
-    this.#options.set(id, { key, options });
-    try {
-      return this.#limiters.for(id);
-    } finally {
-      this.#options.delete(id);
-    }
+    return this.#limiters.get(id, () => this.#create(key, options));
   }
 
   async takeOrDefer(key: string, options: RateOptions, permits = 1): Promise<void> {
     const limiter = this.rate(key, options);
     if (await limiter.tryAcquire(permits)) return;
     const waitMs = (await limiter.nextAt(permits)).getTime() - Date.now();
-    throw new RunDeferredError(Math.max(0, waitMs), `the rate of ${key} is used up`);
+    throw new RunDeferredError(Math.max(SHORTEST_DEFERRAL_MS, waitMs), `the rate of ${key} is used up`);
   }
 
   async close(): Promise<void> {
-    for (const limiter of this.#limiters.limiters) closeLimiter(limiter);
+    for (const limiter of this.#limiters.values) closeLimiter(limiter);
     await this.#close();
   }
 }

@@ -7,7 +7,7 @@
  */
 import CircuitBreaker from 'opossum';
 import { toErrorInfo } from '@spine/core';
-import { RunDeferredError } from '../worker/defer.ts';
+import { RunDeferredError, SHORTEST_DEFERRAL_MS } from '../worker/defer.ts';
 import type { SharedBreakers } from './breaker-shared.ts';
 
 export interface BreakerOptions {
@@ -39,7 +39,10 @@ export class BreakerOpenError extends RunDeferredError {
 
   /** @param retryInMs null until further notice. */
   constructor(breaker: string, retryInMs: number | null) {
-    super(retryInMs ?? UNKNOWN_RETRY_MS, `the circuit breaker of ${breaker} is open`);
+    super(
+      Math.max(SHORTEST_DEFERRAL_MS, retryInMs ?? UNKNOWN_RETRY_MS),
+      `the circuit breaker of ${breaker} is open`,
+    );
     this.breaker = breaker;
   }
 }

@@ -1,4 +1,5 @@
 /** Limiters made of limiters: one a key, and several at once. */
+import { RecentMap } from '../gates/recent-map.ts';
 import { acquireBy } from './rate-limit.ts';
 import type { AcquireOptions, RateLimiter } from './rate-limit.ts';
 
@@ -17,32 +18,16 @@ export interface KeyedRateLimiterOptions {
 /** A limiter for every key, such as one per account. */
 export class KeyedRateLimiter {
   readonly #create: (key: string) => RateLimiter;
-  readonly #maxKeys: number;
-  readonly #onForget: (limiter: RateLimiter) => void;
-  readonly #limiters = new Map<string, RateLimiter>();
+  readonly #limiters: RecentMap<RateLimiter>;
 
-  constructor({ create, maxKeys = 10_000, onForget = () => undefined }: KeyedRateLimiterOptions) {
+  constructor({ create, maxKeys = 10_000, onForget }: KeyedRateLimiterOptions) {
     this.#create = create;
-    this.#maxKeys = maxKeys;
-    this.#onForget = onForget;
-  }
-
-  /** The limiters kept now. */
-  get limiters(): readonly RateLimiter[] {
-    return [...this.#limiters.values()];
+    this.#limiters = new RecentMap(maxKeys, onForget);
   }
 
   /** The limiter of a key. */
   for(key: string): RateLimiter {
-    const limiter = this.#limiters.get(key) ?? this.#create(key);
-    this.#limiters.delete(key);
-    this.#limiters.set(key, limiter);
-    const [oldest] = this.#limiters;
-    if (this.#limiters.size > this.#maxKeys && oldest !== undefined) {
-      this.#limiters.delete(oldest[0]);
-      this.#onForget(oldest[1]);
-    }
-    return limiter;
+    return this.#limiters.get(key, () => this.#create(key));
   }
 
   tryAcquire(key: string, permits = 1): Promise<boolean> {

@@ -3,6 +3,9 @@ import { MAX_RETRY_AFTER_MS } from '../policy/retry.ts';
 
 const MAX_REASON = 1_000;
 
+/** What Spine itself defers a run by at least: a gate that opens at once may be shut again before the run is back. */
+export const SHORTEST_DEFERRAL_MS = 1_000;
+
 /**
  * Puts the run off: thrown by a handler, it ends the attempt without charging it, and the run waits for `delayMs`. A
  * handler that catches everything must throw it on.

@@ -3,10 +3,11 @@
  * the last commit and what the hints have brought travel together, so that a busy worker pays for one statement, one
  * round trip and one flush of the log where it would pay for two.
  */
-import { claimOverdueRuns, exchangeRuns, GroupCommit, runsHeldBy } from '@spine/database';
+import { claimOverdueRuns, exchangeRuns, GroupCommit } from '@spine/database';
 import type { ClaimedRun, ClaimOptions, Queryable, SettleItem, SettleOutcome } from '@spine/database';
 import type { Metrics } from '@spine/observability';
 import type { EventSignal } from '../events/event-signal.ts';
+import { UnansweredClaims } from './unanswered-claims.ts';
 
 export interface RunExchangeOptions extends ClaimOptions {
   readonly pool: Queryable;
@@ -30,11 +31,11 @@ export class RunExchange {
   readonly #options: RunExchangeOptions;
   readonly #source: string;
   readonly #commits: GroupCommit<Item, Outcome>;
-  /** Runs found after an unanswered claim, with their epoch: few, over the life of a worker. */
-  readonly #recovered = new Map<string, number>();
+  readonly #unanswered: UnansweredClaims;
 
   constructor(options: RunExchangeOptions) {
     this.#options = options;
+    this.#unanswered = new UnansweredClaims(options);
     this.#source = `worker:${options.workerId}`;
     this.#commits = new GroupCommit<Item, Outcome>({
       flush: (items, info) => this.#flush(items, info.ambiguous),
@@ -81,7 +82,7 @@ export class RunExchange {
     this.#observe(items);
     if (claimed.length > 0 || settlements.length > 0) this.#options.eventSignal?.touch();
     const claims = new Map(claimed.map((run) => [run.runId, run]));
-    if (ambiguous) await this.#addUnanswered(claims, runIds);
+    if (ambiguous) for (const run of await this.#unanswered.find(runIds)) claims.set(run.runId, run);
     metrics.claimed.inc(claims.size);
     let settledSoFar = 0;
     return items.map((item): Outcome => {
@@ -105,23 +106,5 @@ export class RunExchange {
     if (claim !== undefined) claimSeconds.observe((now - claim.at) / 1000);
     const settlement = items.find(({ type }) => type === 'settle');
     if (settlement !== undefined) settleSeconds.observe((now - settlement.at) / 1000);
-  }
-
-  /**
-   * The first, unanswered statement may have claimed some: the row names this worker, and nobody executes it. Asked twice:
-   * a run that another statement claimed and that ended between the first look and its answer is gone from the second.
-   * Of two unanswered statements for one run the first to come here gets it.
-   */
-  async #addUnanswered(claims: Map<string, ClaimedRun>, runIds: readonly string[]): Promise<void> {
-    const { pool, isHeld, workerId } = this.#options;
-    const unknown = (runs: readonly ClaimedRun[]): ClaimedRun[] =>
-      runs.filter((run) => !isHeld(run.runId) && this.#recovered.get(run.runId) !== run.epoch);
-    const seen = unknown(await runsHeldBy(pool, runIds, workerId));
-    if (seen.length === 0) return;
-    const ids = seen.map((run) => run.runId);
-    for (const run of unknown(await runsHeldBy(pool, ids, workerId))) {
-      this.#recovered.set(run.runId, run.epoch);
-      claims.set(run.runId, run);
-    }
   }
 }
