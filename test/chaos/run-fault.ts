@@ -88,12 +88,12 @@ function faultMs(fault: Fault, timing: Timing): number {
 function submissionsOf(name: FaultName, fault: Fault, plan: FaultPlan, repeat: number): Submission[] {
   const random = Random.for(plan.seed, name, repeat, 'load');
   const length = faultMs(fault, plan.timing);
-  const share =
-    Math.floor((plan.runs * repeat) / plan.repeats) - Math.floor((plan.runs * (repeat - 1)) / plan.repeats);
+  const runs = Math.round(plan.runs * (fault.load ?? 1));
+  const upTo = (repeats: number): number => Math.floor((runs * repeats) / plan.repeats);
   const window = {
     prefix: `${plan.seed}/${name}/${repeat}`,
     correlationId: name,
-    runs: share,
+    runs: upTo(repeat) - upTo(repeat - 1),
     lengthMs: length + plan.timing.calmMs / 2,
     now: new Date(),
   };

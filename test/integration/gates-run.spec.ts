@@ -107,6 +107,27 @@ class DownQueue extends MemoryHintQueue {
   }
 }
 
+describe('an answer to a claim with gates that was lost', () => {
+  it('is found again: the run is executed, once', async () => {
+    const { newLane, probe, startWorker, submit, reach, engine } = await open();
+    const lane = newLane();
+    let lost = 0;
+    const gatePool = watchedPool(engine.gatePool, (text) => {
+      if (text !== 'COMMIT' || lost > 0) return;
+      lost += 1;
+      return 'lose the answer';
+    });
+    let calls = 0;
+    const runIds = await Promise.all(
+      Array.from({ length: 3 }, () => submit(probe(lane, () => (calls += 1), key(5)))),
+    );
+    await startWorker(lane, { gatePool });
+    for (const runId of runIds)
+      expect(await reach(runId, 'completed')).toMatchObject({ epoch: 1, attempt: 1 });
+    expect([lost, calls]).toEqual([1, 3]);
+  });
+});
+
 describe('a line of 10,000 before one place', () => {
   it('costs a bounded number of statements a run, whatever its length', { timeout: 120_000 }, async () => {
     const { newLane, probe, startWorker, engine, admin, count } = await open({ maintained: false });

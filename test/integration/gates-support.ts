@@ -35,8 +35,8 @@ export async function storeAndClaim(
   return { runIds, ...(await claimWithGates(base.pool, runIds)) };
 }
 
-/** Told before each statement on a connection of its own; the statement waits for it. */
-export type Watch = (text: string) => void | Promise<void>;
+/** Told before each statement, which waits for it; may have its answer lost on the way, as by a broken connection. */
+export type Watch = (text: string) => void | 'lose the answer' | Promise<void>;
 
 function textOf(config: unknown): string {
   if (typeof config === 'string') return config;
@@ -48,8 +48,12 @@ export function watchedPool(pool: Pool, watch: Watch): Pool {
   const queryOf = (target: object) => {
     const query: unknown = Reflect.get(target, 'query');
     return async (...args: unknown[]): Promise<unknown> => {
-      await watch(textOf(args[0]));
-      return typeof query === 'function' ? Reflect.apply(query, target, args) : undefined;
+      const said = await watch(textOf(args[0]));
+      const answer: unknown =
+        typeof query === 'function' ? await Reflect.apply(query, target, args) : undefined;
+      if (said === 'lose the answer')
+        throw Object.assign(new Error('the connection broke'), { code: 'ECONNRESET' });
+      return answer;
     };
   };
   const proxyOf = <T extends object>(target: T, more: Record<string, unknown>): T =>

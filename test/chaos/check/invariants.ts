@@ -52,7 +52,8 @@ export const INVARIANTS: Readonly<Record<InvariantName, string>> = {
     WHERE expected IS NOT NULL AND NOT EXISTS (SELECT 1 FROM chaos.promised a WHERE a.key = p.key)`,
 
   'everything-is-terminal': `
-    SELECT id, name, lane, status, epoch, attempt, crash_count, available_at, dispatch_after, lease_expires_at, now() AS now
+    SELECT id, name, lane, priority, params, status, epoch, attempt, crash_count, created_at, available_at, started_at,
+      dispatch_no, dispatch_after, lease_owner, lease_expires_at, deadline_at, now() AS now
     FROM runs WHERE status NOT IN (${TERMINAL})`,
 
   'one-terminal-event': `

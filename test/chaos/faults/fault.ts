@@ -8,6 +8,8 @@ export interface Fault {
   readonly what: string;
   /** Seconds the fault lasts, where the usual ones cannot show it: longer than a lease for what must lose one. */
   readonly seconds?: { readonly full: number; readonly short: number };
+  /** Share of the plain runs, for what takes away so much capacity that all of them would take longer than the heal. Default 1. */
+  readonly load?: number;
   /** Whether runs may lose their worker, and so, three times in a row, become dead letters. */
   readonly losesLeases: boolean;
   /** Why it cannot be had on this machine; null when it can. Default: it can. */

@@ -57,6 +57,7 @@ export function longRuns(random: Random): SpecialRun[] {
 export const zombie: Fault = {
   what: 'a worker frozen, another one with a blocked event loop, both past their leases, then going on',
   seconds: { full: LEASE_LOST_SECONDS, short: LEASE_LOST_SECONDS },
+  load: 0.4,
   losesLeases: true,
   specialRuns: (random) => [
     ...longRuns(random),

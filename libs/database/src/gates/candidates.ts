@@ -73,6 +73,7 @@ export async function lockCandidates(
  * Ids of waiting runs with gates that nobody has looked at in time, for when hints do not arrive.
  *
  * @param gatedHandlers handler keys that have gates of their own: their runs need not have been stored with them.
+ * @param aheadMs as of {@link claimOverdueRuns}.
  */
 export async function overdueGated(
   db: Queryable,
@@ -80,12 +81,19 @@ export async function overdueGated(
   handlers: readonly string[],
   gatedHandlers: readonly string[],
   limit: number,
+  aheadMs = 0,
 ): Promise<string[]> {
   const ungated = gatedHandlers.length > 0;
   const { rows } = await db.query<{ id: string }>({
     name: ungated ? 'spine_overdue_gated_all' : 'spine_overdue_gated',
     text: ungated ? OVERDUE_ALL_SQL : OVERDUE_SQL,
-    values: [limit, textArray(handlers), textArray(lanes), ...(ungated ? [textArray(gatedHandlers)] : [])],
+    values: [
+      limit,
+      textArray(handlers),
+      textArray(lanes),
+      aheadMs,
+      ...(ungated ? [textArray(gatedHandlers)] : []),
+    ],
   });
   return rows.map(({ id }) => id);
 }
@@ -94,8 +102,9 @@ const overdue = (
   which: string,
 ): string => `SELECT d.id FROM unnest($3::text[]) AS l(lane) CROSS JOIN LATERAL (
     SELECT r.id FROM runs r
-    WHERE r.status IN ('pending', 'queued') AND r.lane = l.lane AND r.dispatch_after <= now()
-      AND r.available_at <= now() AND r.attempt < r.max_attempts AND r.kind || ':' || r.name = ANY($2::text[])
+    WHERE r.status IN ('pending', 'queued') AND r.lane = l.lane
+      AND r.dispatch_after <= now() + $4::bigint * interval '1 millisecond' AND r.available_at <= now()
+      AND r.attempt < r.max_attempts AND r.kind || ':' || r.name = ANY($2::text[])
       AND ${which} AND ${NOT_EXPIRED}
     ORDER BY r.dispatch_after LIMIT $1
   ) d
@@ -105,5 +114,5 @@ const OVERDUE_SQL = `${overdue('r.gates IS NOT NULL')} LIMIT $1`;
 
 const OVERDUE_ALL_SQL = `(${overdue('r.gates IS NOT NULL')})
 UNION ALL
-(${overdue(`r.gates IS NULL AND r.kind || ':' || r.name = ANY($4::text[])`)})
+(${overdue(`r.gates IS NULL AND r.kind || ':' || r.name = ANY($5::text[])`)})
 LIMIT $1`;

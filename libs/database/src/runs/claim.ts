@@ -117,8 +117,9 @@ SELECT * FROM c`;
 export const CLAIM_OVERDUE_SQL = `WITH x AS (
   SELECT d.id FROM unnest($5::text[]) AS l(lane) CROSS JOIN LATERAL (
     SELECT r.id FROM runs r
-    WHERE r.status IN ('pending', 'queued') AND r.lane = l.lane AND r.dispatch_after <= now()
-      AND r.available_at <= now() AND r.attempt < r.max_attempts AND r.kind || ':' || r.name = ANY($4::text[])
+    WHERE r.status IN ('pending', 'queued') AND r.lane = l.lane
+      AND r.dispatch_after <= now() + $6::bigint * interval '1 millisecond' AND r.available_at <= now()
+      AND r.attempt < r.max_attempts AND r.kind || ':' || r.name = ANY($4::text[])
       AND r.gates IS NULL AND ${NOT_EXPIRED}
     ORDER BY r.dispatch_after LIMIT $1 FOR UPDATE SKIP LOCKED
   ) d
@@ -177,17 +178,23 @@ export function claimValues(runIds: readonly string[], options: ClaimOptions): u
   return [plainArray(runIds), options.workerId, options.leaseMs, textArray(options.handlers)];
 }
 
-/** Claims up to `limit` runs of the lanes that nobody has picked up in time. */
+/**
+ * Claims up to `limit` runs of the lanes that nobody has picked up in time.
+ *
+ * @param aheadMs takes those too whose next hint is due within so many milliseconds: for a worker that no hint reaches.
+ */
 export async function claimOverdueRuns(
   db: Queryable,
   lanes: readonly string[],
   limit: number,
   options: ClaimOptions,
+  aheadMs = 0,
 ): Promise<ClaimedRun[]> {
+  const { workerId, leaseMs, handlers } = options;
   const { rows } = await db.query<ClaimedRow>({
     name: 'spine_claim_overdue',
     text: CLAIM_OVERDUE_SQL,
-    values: [limit, options.workerId, options.leaseMs, textArray(options.handlers), textArray(lanes)],
+    values: [limit, workerId, leaseMs, textArray(handlers), textArray(lanes), aheadMs],
   });
   return rows.map(toClaimedRun);
 }

@@ -66,9 +66,13 @@ export class GatedClaims {
   }
 
   /** Up to `limit` runs with gates that no hint has brought to a worker in time. */
-  async claimOverdue(lanes: readonly string[], limit: number): Promise<readonly ClaimedRun[]> {
+  async claimOverdue(
+    lanes: readonly string[],
+    limit: number,
+    aheadMs: number,
+  ): Promise<readonly ClaimedRun[]> {
     const { pool } = this.#options;
-    const runIds = await overdueGated(pool, lanes, this.#handlers, this.#gatedHandlers, limit);
+    const runIds = await overdueGated(pool, lanes, this.#handlers, this.#gatedHandlers, limit, aheadMs);
     const claimed = await this.#commits.submitAll(runIds);
     return claimed.filter((run) => run !== null);
   }

@@ -43,9 +43,13 @@ export class WorkerGates {
   }
 
   /** Up to `limit` runs with gates that no hint has brought; before that, looks at the lines. */
-  async claimOverdue(lanes: readonly string[], limit: number): Promise<readonly ClaimedRun[]> {
+  async claimOverdue(
+    lanes: readonly string[],
+    limit: number,
+    aheadMs: number,
+  ): Promise<readonly ClaimedRun[]> {
     await this.#watch.sweep();
-    return this.#claims.claimOverdue(lanes, limit);
+    return this.#claims.claimOverdue(lanes, limit, aheadMs);
   }
 
   /** An attempt has ended, or could not be settled (null). */

@@ -189,7 +189,12 @@ export function postgresBackend(options: PostgresBackendOptions): BullBackend {
     connectionTimeoutMillis: 5_000,
     max: QUEUE_CONNECTIONS,
   });
-  pool.on('error', (error) => options.logger.debug({ err: error }, 'queue connection'));
+  const onError = (error: Error): void => options.logger.debug({ err: error }, 'queue connection');
+  pool.on('error', onError);
+  // One that breaks while BullMQ holds it has no other listener, and would end the process.
+  pool.on('connect', (client) => client.on('error', onError));
+  // Every queue and every worker listens for errors of the pool they share: one for each lane is no leak.
+  pool.setMaxListeners(0);
   const connection: unknown = pool;
   // BullMQ describes the pool it takes by a type of its own.
   if (!isPgPool(connection)) throw new InvariantError('BullMQ does not take this version of pg');

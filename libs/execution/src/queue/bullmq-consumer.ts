@@ -37,6 +37,7 @@ export class BullHintConsumer implements HintConsumer {
   #worker: BullWorker;
   /** Hints delivered and not finished. */
   #unfinished = 0;
+  #deaf = false;
 
   constructor(build: (settings: BullWorkerSettings) => BullWorker, logger: Logger) {
     this.#build = build;
@@ -48,6 +49,10 @@ export class BullHintConsumer implements HintConsumer {
     this.#renewal = setInterval(() => void this.#renew(), RENEW_MS);
   }
 
+  get deaf(): boolean {
+    return this.#deaf;
+  }
+
   async next(): Promise<Delivery | null> {
     if (this.#closed.signal.aborted) return null;
     const token = newId();
@@ -57,6 +62,7 @@ export class BullHintConsumer implements HintConsumer {
       return this.#deliver(job, token);
     } catch (error) {
       if (this.#closed.signal.aborted) return null;
+      this.#deaf = true;
       this.#logger.warn({ err: error }, 'fetching a hint failed');
       await sleep(RETRY_MS, undefined, { signal: this.#closed.signal }).catch(() => undefined);
       return null;
@@ -89,12 +95,16 @@ export class BullHintConsumer implements HintConsumer {
     const fetched = worker.getNextJob(token, { block: true });
     try {
       const answer = await Promise.race([fetched.then((job) => ({ job })), silent, this.#whenClosed]);
-      if (typeof answer === 'object') return answer.job;
+      if (typeof answer === 'object') {
+        this.#deaf = false;
+        return answer.job;
+      }
       void fetched.then((job) => job?.moveToWait(token)).catch(() => undefined);
       if (answer !== SILENT) return undefined;
     } finally {
       clearTimeout(timer);
     }
+    this.#deaf = true;
     this.#logger.warn('the queue has been silent; reconnecting');
     void within(CLOSE_TIMEOUT_MS, worker.close(true));
     this.#worker = this.#open();

@@ -41,6 +41,7 @@ export class MemoryHintQueue implements HintQueue {
     const lane = this.#lane(name);
     const closed = new AbortController();
     return {
+      deaf: false,
       next: async () => {
         if (closed.signal.aborted) return null;
         const hint = lane.waiting.shift() ?? (await this.#wait(lane, closed.signal));

@@ -40,6 +40,8 @@ export interface HintConsumer {
    * closed. Called by one loop at a time.
    */
   next(): Promise<Delivery | null>;
+  /** True while the queue does not answer this consumer. */
+  readonly deaf: boolean;
   /** Stops waiting; hints that were delivered can still be finished. Bounded in time. */
   close(): Promise<void>;
 }

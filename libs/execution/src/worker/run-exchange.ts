@@ -60,8 +60,12 @@ export class RunExchange {
   }
 
   /** Up to `limit` runs of the lanes that no hint has brought to a worker in time. */
-  async claimOverdue(lanes: readonly string[], limit: number): Promise<readonly ClaimedRun[]> {
-    const claimed = await claimOverdueRuns(this.#options.pool, lanes, limit, this.#options);
+  async claimOverdue(
+    lanes: readonly string[],
+    limit: number,
+    aheadMs: number,
+  ): Promise<readonly ClaimedRun[]> {
+    const claimed = await claimOverdueRuns(this.#options.pool, lanes, limit, this.#options, aheadMs);
     this.#options.metrics.claimed.inc(claimed.length);
     return claimed;
   }

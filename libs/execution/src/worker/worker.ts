@@ -70,6 +70,12 @@ export interface WorkerOptions extends Guards {
 
 /** Runs one poll claims at the most. */
 const POLL_LIMIT = 500;
+/**
+ * A worker that the queue does not answer takes what the relay has hinted to others or to nobody, too: more than the
+ * longest pause between two hints of one run. Else the relay, which looks more often, would put each run off again
+ * before the poll sees it.
+ */
+const DEAF_AHEAD_MS = 120_000;
 /** After the grace, how long interrupted attempts have to be settled. */
 const HAND_BACK_MS = 3_000;
 
@@ -263,11 +269,12 @@ export class Worker {
       let used = 0;
       try {
         const askedAt = performance.now();
-        const claimed = await this.#exchange.claimOverdue(lanes, taken);
+        const aheadMs = this.#consumers.some((consumer) => consumer.deaf) ? DEAF_AHEAD_MS : 0;
+        const claimed = await this.#exchange.claimOverdue(lanes, taken, aheadMs);
         used = claimed.length;
         // Each logs its own failure.
         for (const run of claimed) void this.#runner.execute(run, askedAt).catch(() => undefined);
-        const gated = await this.#gates.claimOverdue(lanes, taken - used);
+        const gated = await this.#gates.claimOverdue(lanes, taken - used, aheadMs);
         used += gated.length;
         for (const run of gated) void this.#runner.execute(run, askedAt).catch(() => undefined);
       } catch (error) {
