@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 // The packages' sources, not their builds. Exactly this one: adding `import` makes pg resolve to a build that breaks.
@@ -13,6 +14,8 @@ export default defineConfig({
     globalSetup: ['libs/testing/src/global-setup.ts'],
     // A process per file: tests kill workers, set exit handlers and hold servers.
     pool: 'forks',
+    // Most files wait for servers more than they compute; left alone, two cores would get one file at a time.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     testTimeout: 30_000,
     hookTimeout: 60_000,
     // Ending Postgres, Redis and what killed test files have left.
