@@ -21,6 +21,13 @@ describe('planMigrations', () => {
     });
   });
 
+  it('takes the second form in which a migration was given out, of that one only', () => {
+    const second = 'f8c192fddfd848d0d4da0fc562c951dd1536714c4a34fc33a89fca4948dd6f2c';
+    const runs = { ...file(1), name: '0001_runs.sql' };
+    expect(planMigrations([runs], [{ ...runs, checksum: second }])).toEqual({ type: 'apply', pending: [] });
+    expect(planMigrations([file(1)], [{ ...file(1), checksum: second }])).toMatchObject({ type: 'edited' });
+  });
+
   it('refuses a database that is ahead', () => {
     expect(planMigrations([file(1)], [file(1), file(2)])).toEqual({ type: 'unknown', name: '0002_step.sql' });
   });
