@@ -25,9 +25,10 @@ import {
   settleRuns,
   takeDueForHint,
 } from '@spine/database';
-import type { Pool, Queryable } from '@spine/database';
+import type { Queryable } from '@spine/database';
 import { ERROR, HANDLERS, openEngineDatabase, runOf } from './engine-support.ts';
 import type { EngineDatabase } from './engine-support.ts';
+import { planOf, sentBy } from './plan-support.ts';
 
 const ids = Array.from({ length: 256 }, newId);
 const runs = ids.map((runId) => ({ runId, epoch: 1 }));
@@ -109,69 +110,6 @@ const STATEMENTS: readonly (readonly [
 
 function run(index: number): { runId: string; epoch: number } {
   return { runId: ids[index] ?? '', epoch: 1 };
-}
-
-interface Sent {
-  readonly text: string;
-  readonly values: readonly unknown[];
-}
-
-/** What `send` sends first, without a server: these texts are what the plans are asked for. */
-async function sentBy(send: (db: Queryable) => Promise<unknown>): Promise<Sent[]> {
-  const sent: Sent[] = [];
-  const recorder: Queryable = {
-    query: (config) => {
-      sent.push({ text: config.text, values: config.values ?? [] });
-      return Promise.resolve({ rows: [], rowCount: 0, command: '', oid: 0, fields: [] });
-    },
-  };
-  await send(recorder);
-  return sent;
-}
-
-interface PlanNode {
-  readonly 'Node Type': string;
-  readonly 'Relation Name'?: string;
-  readonly 'Index Name'?: string;
-  readonly Plans?: readonly PlanNode[];
-}
-
-function nodesOf(node: PlanNode): PlanNode[] {
-  return [node, ...(node.Plans ?? []).flatMap(nodesOf)];
-}
-
-function literal(value: unknown): string {
-  if (typeof value === 'number' || typeof value === 'boolean') return String(value);
-  if (value === null) return 'NULL';
-  const text = Array.isArray(value) ? `{${value.join(',')}}` : String(value);
-  return `'${text.replaceAll("'", "''")}'`;
-}
-
-/** How a statement reads the table of runs: its node types and indexes. */
-async function planOf(
-  pool: Pool,
-  mode: string,
-  { text, values }: Sent,
-): Promise<{ seqScans: string[]; indexes: Set<string> }> {
-  const client = await pool.connect();
-  try {
-    await client.query(`SET plan_cache_mode = ${mode}`);
-    await client.query(`PREPARE asked AS ${text}`);
-    const { rows } = await client.query<{ 'QUERY PLAN': [{ Plan: PlanNode }] }>(
-      `EXPLAIN (FORMAT JSON, COSTS OFF) EXECUTE asked (${values.map(literal).join(', ')})`,
-    );
-    const root = rows[0]?.['QUERY PLAN'][0].Plan;
-    const nodes = root === undefined ? [] : nodesOf(root);
-    return {
-      seqScans: nodes
-        .filter((node) => node['Node Type'] === 'Seq Scan')
-        .map((node) => node['Relation Name'] ?? '?'),
-      indexes: new Set(nodes.flatMap((node) => node['Index Name'] ?? [])),
-    };
-  } finally {
-    await client.query('DEALLOCATE ALL');
-    client.release();
-  }
 }
 
 let base: EngineDatabase;

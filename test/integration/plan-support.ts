@@ -1,7 +1,7 @@
 /** How Postgres would execute the statements that a function sends. */
 import type { Pool, Queryable } from '@spine/database';
 
-interface Sent {
+export interface Sent {
   readonly text: string;
   readonly values: readonly unknown[];
 }
@@ -37,8 +37,9 @@ function nodesOf(node: PlanNode): PlanNode[] {
 
 function literal(value: unknown): string {
   if (typeof value === 'number' || typeof value === 'boolean') return String(value);
-  if (value === null) return 'NULL';
-  return `'${String(value).replaceAll("'", "''")}'`;
+  if (value === null || value === undefined) return 'NULL';
+  const text = Array.isArray(value) ? `{${value.join(',')}}` : String(value);
+  return `'${text.replaceAll("'", "''")}'`;
 }
 
 /** @param mode how the plan is chosen: for the values at hand, or for any. */

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { PRIORITIES, RUN_KINDS } from '@spine/core';
 import { specGatesFromJson, specGatesJson } from '../gates/gates-json.ts';
 import { LIMITS } from './limits.ts';
+import { present } from './present.ts';
 import { retryPolicyFromJson, retryPolicyJson } from './retry-json.ts';
 import { DEFAULTS } from './work-spec.ts';
 import type { WorkSpec } from './work-spec.ts';
@@ -111,16 +112,9 @@ export const workSpecJson = z
 
 export type WorkSpecJson = z.infer<typeof workSpecJson>;
 
-/** Drops the keys whose value is undefined: an absent option and an undefined one are the same request. */
-function defined<T extends object>(object: T): { [K in keyof T]: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as {
-    [K in keyof T]: Exclude<T[K], undefined>;
-  };
-}
-
 /** A validated body as a spec. */
 export function workSpecFromJson(json: WorkSpecJson): WorkSpec {
-  return defined({
+  return present({
     kind: json.kind,
     name: json.name,
     params: json.params,

@@ -4,6 +4,7 @@ import { ERROR_CATEGORIES } from '@spine/core';
 import { RETRY_STRATEGIES } from '../policy/retry-policy.ts';
 import type { RetryPolicy, RetryRule } from '../policy/retry-policy.ts';
 import { LIMITS } from './limits.ts';
+import { present } from './present.ts';
 
 const seconds = z.number().min(0).max(LIMITS.retryDelaySeconds);
 
@@ -40,13 +41,6 @@ export const retryPolicyJson = z
   .meta({ id: 'RetryPolicy', description: 'How often and after which wait a failed attempt is made again.' });
 
 export type RetryPolicyJson = z.infer<typeof retryPolicyJson>;
-
-/** Leaves undefined values out: an absent option and an undefined one are the same. */
-function present<T extends object>(object: T): { [K in keyof T]: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as {
-    [K in keyof T]: Exclude<T[K], undefined>;
-  };
-}
 
 export function retryPolicyFromJson(json: RetryPolicyJson): RetryPolicy {
   return present({
