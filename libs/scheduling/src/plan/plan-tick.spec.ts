@@ -1,0 +1,169 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { MAX_CATCH_UP, MAX_OCCURRENCES, MISFIRE_POLICIES, OVERLAP_POLICIES, planTick } from './plan-tick.ts';
+import type { Decision, TickFacts, TickPolicy } from './plan-tick.ts';
+
+const START = Date.UTC(2026, 0, 5);
+const at = (second: number): Date => new Date(START + second * 1_000);
+
+const POLICY: TickPolicy = {
+  misfire: 'skip',
+  graceSeconds: 60,
+  catchUpLimit: 3,
+  catchUpSpacingSeconds: 10,
+  overlap: 'allow',
+  maxInstances: 1,
+};
+
+/** A schedule that fires every `every` seconds, looked at `now` seconds after the first occurrence that is open. */
+function facts(every: number, now: number, policy: Partial<TickPolicy> = {}, activeRuns = 0): TickFacts {
+  return {
+    policy: { ...POLICY, ...policy },
+    nextFireAt: at(0),
+    activeRuns,
+    now: at(now),
+    next: (after) => new Date(after.getTime() + every * 1_000),
+  };
+}
+
+const brief = (decisions: readonly Decision[]): string[] =>
+  decisions.map((each) => {
+    const second = (each.fireAt.getTime() - START) / 1_000;
+    switch (each.type) {
+      case 'fire':
+        return `fire ${second}${each.late ? ` late +${each.delayMs / 1_000}` : ''}`;
+      case 'skip':
+        return `skip ${second} ${each.reason}`;
+      case 'missed':
+        return `missed ${second}..${(each.throughAt.getTime() - START) / 1_000} x${each.occurrences}`;
+    }
+  });
+
+describe('a tick', () => {
+  it('fires what is due and names the next time', () => {
+    const plan = planTick(facts(300, 5));
+    expect(brief(plan.decisions)).toEqual(['fire 0']);
+    expect(plan).toMatchObject({ nextFireAt: at(300), more: false, cancelActive: false });
+  });
+
+  it('fires several that came within the grace', () => {
+    expect(brief(planTick(facts(20, 45)).decisions)).toEqual(['fire 0', 'fire 20', 'fire 40']);
+  });
+
+  it('decides nothing that is not due', () => {
+    expect(planTick({ ...facts(300, 5), nextFireAt: at(6) })).toEqual({
+      decisions: [],
+      nextFireAt: at(6),
+      cancelActive: false,
+      more: false,
+    });
+  });
+
+  it('has no next time when the schedule is over', () => {
+    expect(planTick({ ...facts(300, 5), next: () => null }).nextFireAt).toBeNull();
+  });
+});
+
+describe('late occurrences', () => {
+  it('are missed, with one row for the stretch, and the one in time fires', () => {
+    expect(brief(planTick(facts(100, 430)).decisions)).toEqual(['missed 0..300 x4', 'fire 400']);
+  });
+
+  it('at exactly the grace is in time', () => {
+    expect(brief(planTick(facts(1_000, 60)).decisions)).toEqual(['fire 0']);
+    expect(brief(planTick(facts(1_000, 61)).decisions)).toEqual(['missed 0..0 x1']);
+  });
+
+  it('fire once: the newest', () => {
+    expect(brief(planTick(facts(100, 480, { misfire: 'fire_once' })).decisions)).toEqual([
+      'missed 0..300 x4',
+      'fire 400 late +0',
+    ]);
+  });
+
+  it('are caught up, the newest of them, oldest first and one after another', () => {
+    expect(brief(planTick(facts(100, 580, { misfire: 'catch_up' })).decisions)).toEqual([
+      'missed 0..200 x3',
+      'fire 300 late +0',
+      'fire 400 late +10',
+      'fire 500 late +20',
+    ]);
+  });
+});
+
+describe('overlap', () => {
+  it('skip leaves out what does not fit', () => {
+    const plan = planTick(facts(20, 45, { overlap: 'skip', maxInstances: 3 }, 1));
+    expect(brief(plan.decisions)).toEqual(['fire 0', 'fire 20', 'skip 40 overlap']);
+  });
+
+  it('queue fires all: the gate of the run holds it', () => {
+    expect(brief(planTick(facts(20, 25, { overlap: 'queue' }, 4)).decisions)).toEqual(['fire 0', 'fire 20']);
+  });
+
+  it('cancel_existing starts the newest and cancels what runs', () => {
+    const plan = planTick(facts(20, 45, { overlap: 'cancel_existing' }, 1));
+    expect(brief(plan.decisions)).toEqual(['skip 0 superseded', 'skip 20 superseded', 'fire 40']);
+    expect(plan.cancelActive).toBe(true);
+  });
+
+  it('cancel_existing cancels nothing when there is room or nothing starts', () => {
+    expect(planTick(facts(300, 5, { overlap: 'cancel_existing', maxInstances: 2 }, 1)).cancelActive).toBe(
+      false,
+    );
+    expect(planTick(facts(300, 200, { overlap: 'cancel_existing' }, 1)).cancelActive).toBe(false);
+  });
+});
+
+describe('whatever is due', () => {
+  const policies = fc.record({
+    misfire: fc.constantFrom(...MISFIRE_POLICIES),
+    graceSeconds: fc.integer({ min: 0, max: 3_000 }),
+    catchUpLimit: fc.integer({ min: 1, max: MAX_CATCH_UP }),
+    catchUpSpacingSeconds: fc.integer({ min: 0, max: 60 }),
+    overlap: fc.constantFrom(...OVERLAP_POLICIES),
+    maxInstances: fc.integer({ min: 1, max: 5 }),
+  });
+
+  it('is decided in order, once, to the end, in bounded steps', () => {
+    fc.assert(
+      fc.property(
+        policies,
+        fc.integer({ min: 1, max: 7 }),
+        fc.integer({ min: 0, max: 9_000 }),
+        (policy, every, now) => {
+          const covered: number[] = [];
+          let fired = 0;
+          let step: TickFacts = facts(every, now, policy);
+          for (let looks = 0; ; looks += 1) {
+            expect(looks).toBeLessThan(30);
+            const plan = planTick(step);
+            let occurrences = 0;
+            for (const decision of plan.decisions) {
+              const from = (decision.fireAt.getTime() - START) / 1_000;
+              const count = decision.type === 'missed' ? decision.occurrences : 1;
+              for (let index = 0; index < count; index += 1) covered.push(from + index * every);
+              occurrences += count;
+              if (decision.type === 'fire') fired += 1;
+            }
+            expect(occurrences).toBeLessThanOrEqual(MAX_OCCURRENCES);
+            if (plan.nextFireAt === null) throw new Error('this schedule has no end');
+            if (!plan.more) {
+              expect(plan.nextFireAt > step.now).toBe(true);
+              break;
+            }
+            step = { ...step, nextFireAt: plan.nextFireAt };
+          }
+          const due = Math.floor(now / every) + 1;
+          expect(covered).toEqual(Array.from({ length: due }, (_, index) => index * every));
+          const late = Array.from({ length: due }, (_, index) => now - index * every).filter(
+            (age) => age > policy.graceSeconds,
+          ).length;
+          const madeUp = { skip: 0, fire_once: 1, catch_up: policy.catchUpLimit }[policy.misfire];
+          if (policy.overlap === 'allow') expect(fired).toBe(due - late + Math.min(late, madeUp));
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+});
