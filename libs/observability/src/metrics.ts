@@ -1,5 +1,6 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { LaneGauges } from './metrics-lanes.ts';
+import { ScheduleMetrics } from './metrics-schedules.ts';
 
 /** From a millisecond to seconds: what a statement, and what waits for one, takes. */
 const STATEMENT_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5];
@@ -34,6 +35,7 @@ export class Metrics {
   readonly draining: Gauge;
   readonly loopLag: Histogram;
   readonly lanes: LaneGauges;
+  readonly schedules: ScheduleMetrics;
   readonly runLogLines: Counter<'outcome'>;
   readonly eventStreams: Gauge;
   readonly httpSeconds: Histogram<'method' | 'route' | 'status'>;
@@ -133,6 +135,7 @@ export class Metrics {
       [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
     );
     this.lanes = new LaneGauges(this.registry);
+    this.schedules = new ScheduleMetrics(this.registry);
     this.runLogLines = counter(
       'spine_run_log_lines_total',
       'Lines of handlers: stored, fenced, failed, over_limit (of their attempt), queue_full.',

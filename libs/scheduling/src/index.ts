@@ -1,1 +1,16 @@
-export {};
+export * from './locks/lock-manager.ts';
+export * from './params/template.ts';
+export * from './plan/plan-tick.ts';
+export * from './service/define.ts';
+export * from './service/health.ts';
+export * from './service/manager.ts';
+export * from './service/services.ts';
+export * from './service/tick.ts';
+export * from './service/timing-of.ts';
+export { scheduleGate } from './service/work.ts';
+export * from './timing/check-timing.ts';
+export * from './timing/jitter.ts';
+export * from './timing/next-fire.ts';
+export * from './timing/timing.ts';
+export * from './timing/trading-calendar.ts';
+export * from './timing/zone.ts';

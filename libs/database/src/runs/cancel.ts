@@ -81,22 +81,54 @@ export async function cancelRuns(
   }
 }
 
+interface CancelledTrees {
+  readonly roots: readonly CancelledRow[];
+  /** By the root they descend from. */
+  readonly descendants: ReadonlyMap<string, readonly CancelledRow[]>;
+}
+
+async function cancelTreesIn(
+  on: Queryable,
+  runIds: readonly string[],
+  reason: string | null,
+  source: string,
+): Promise<CancelledTrees> {
+  const { rows } = await on.query<CancelledRow>({ text: CANCEL_SQL, values: [runIds, reason, source] });
+  return { roots: rows, descendants: await cancelDescendants(on, rows, source) };
+}
+
+function messagesOf({ roots, descendants }: CancelledTrees): ControlMessage[] {
+  return [...roots, ...[...descendants.values()].flat()]
+    .filter((row) => row.old_status === 'running')
+    .map(({ id, epoch }) => ({ type: 'taken', runId: id, epoch, reason: 'cancelled' }));
+}
+
+/**
+ * Cancels runs with all they have started as a part of the transaction of `on`, whose commit tells their workers. Runs
+ * that have ended are left as they are. May deadlock with a settlement of the same runs: the transaction is to be tried again.
+ */
+export async function cancelRunsIn(
+  on: Queryable,
+  runIds: readonly string[],
+  reason: string | null,
+  source: string,
+): Promise<void> {
+  if (runIds.length === 0) return;
+  await notifyWorkers(on, messagesOf(await cancelTreesIn(on, runIds, reason, source)));
+}
+
 async function cancelTrees(
   db: Db,
   runIds: readonly string[],
   reason: string | null,
   source: string,
 ): Promise<ReadonlyMap<string, CancelOutcome>> {
-  const { roots, descendants } = await db.transaction().execute(async (trx) => {
-    const on = asQueryable(trx);
-    const { rows } = await on.query<CancelledRow>({ text: CANCEL_SQL, values: [runIds, reason, source] });
-    return { roots: rows, descendants: await cancelDescendants(on, rows, source) };
-  });
-  const taken = [...roots, ...[...descendants.values()].flat()]
-    .filter((row) => row.old_status === 'running')
-    .map(({ id, epoch }): ControlMessage => ({ type: 'taken', runId: id, epoch, reason: 'cancelled' }));
+  const cancelled = await db
+    .transaction()
+    .execute((trx) => cancelTreesIn(asQueryable(trx), runIds, reason, source));
+  const { roots, descendants } = cancelled;
   // The workers' next heartbeat says the same.
-  await notifyWorkers(asQueryable(db), taken).catch(() => undefined);
+  await notifyWorkers(asQueryable(db), messagesOf(cancelled)).catch(() => undefined);
   const outcomes = new Map<string, CancelOutcome>();
   for (const { id, old_status: from } of roots) {
     outcomes.set(id, { type: 'cancelled', from, descendants: descendants.get(id)?.length ?? 0 });

@@ -98,7 +98,19 @@ describe('overlap', () => {
   });
 
   it('queue fires all: the gate of the run holds it', () => {
-    expect(brief(planTick(facts(20, 25, { overlap: 'queue' }, 4)).decisions)).toEqual(['fire 0', 'fire 20']);
+    const { decisions } = planTick(facts(20, 25, { overlap: 'queue' }, 4));
+    expect(brief(decisions)).toEqual(['fire 0', 'fire 20']);
+    expect(decisions.every((each) => each.type === 'fire' && each.queued)).toBe(true);
+  });
+
+  it('skip lets what is made up for wait, and leaves out what comes in time meanwhile', () => {
+    const plan = planTick(facts(50, 190, { overlap: 'skip', misfire: 'catch_up', catchUpLimit: 2 }, 1));
+    expect(brief(plan.decisions)).toEqual([
+      'missed 0..0 x1',
+      'fire 50 late +0',
+      'fire 100 late +10',
+      'skip 150 overlap',
+    ]);
   });
 
   it('cancel_existing starts the newest and cancels what runs', () => {

@@ -53,6 +53,8 @@ export type Decision =
       readonly late: boolean;
       /** How long the run waits for its turn among those made up for. */
       readonly delayMs: number;
+      /** Waits until the schedule has room for it. */
+      readonly queued: boolean;
     }
   | { readonly type: 'skip'; readonly fireAt: Date; readonly reason: SkipReason }
   /** Came too late. One decision stands for a stretch of `occurrences` that follow each other up to `throughAt`. */
@@ -151,22 +153,25 @@ function withOverlap(
   fires: readonly Fire[],
   { policy, activeRuns }: TickFacts,
 ): Pick<TickPlan, 'decisions' | 'cancelActive'> {
-  const { overlap, maxInstances, catchUpSpacingSeconds } = policy;
-  const fire = ({ fireAt, late }: Fire, turn: number): Decision => ({
-    type: 'fire',
-    fireAt,
-    late,
-    delayMs: late ? turn * catchUpSpacingSeconds * 1_000 : 0,
-  });
+  const { overlap, maxInstances } = policy;
+  const turn = turnsOf(policy);
   switch (overlap) {
     case 'allow':
     case 'queue':
-      return { decisions: fires.map(fire), cancelActive: false };
+      return {
+        decisions: fires.map((each, index) => turn(each, index, overlap === 'queue')),
+        cancelActive: false,
+      };
     case 'skip': {
-      const free = Math.max(maxInstances - activeRuns, 0);
-      const decisions = fires.map((each, index): Decision =>
-        index < free ? fire(each, index) : { type: 'skip', fireAt: each.fireAt, reason: 'overlap' },
-      );
+      let free = Math.max(maxInstances - activeRuns, 0);
+      const decisions = fires.map((each, index): Decision => {
+        // What is made up for waits for its turn: it would be in its own way otherwise.
+        if (each.late) return turn(each, index, true);
+        free -= 1;
+        return free >= 0
+          ? turn(each, index, false)
+          : { type: 'skip', fireAt: each.fireAt, reason: 'overlap' };
+      });
       return { decisions, cancelActive: false };
     }
     case 'cancel_existing': {
@@ -174,7 +179,7 @@ function withOverlap(
       const from = Math.max(fires.length - maxInstances, 0);
       const decisions = fires.map((each, index): Decision =>
         index >= from
-          ? fire(each, index - from)
+          ? turn(each, index - from, false)
           : { type: 'skip', fireAt: each.fireAt, reason: 'superseded' },
       );
       const started = fires.length - from;
@@ -183,4 +188,14 @@ function withOverlap(
     default:
       return assertNever(overlap);
   }
+}
+
+function turnsOf({ catchUpSpacingSeconds }: TickPolicy) {
+  return ({ fireAt, late }: Fire, index: number, queued: boolean): Decision => ({
+    type: 'fire',
+    fireAt,
+    late,
+    delayMs: late ? index * catchUpSpacingSeconds * 1_000 : 0,
+    queued,
+  });
 }

@@ -1,0 +1,153 @@
+/** From what a client says to a schedule that can be stored. */
+import { ValidationError } from '@spine/core';
+import type { JsonObject, ValidationIssue } from '@spine/core';
+import type { MisfirePolicyName, OverlapPolicyName, ScheduleDefinition } from '@spine/database';
+import { workSpecJson } from '@spine/execution';
+import type { WorkSpecJson } from '@spine/execution';
+import { checkTemplate } from '../params/template.ts';
+import { MAX_CATCH_UP } from '../plan/plan-tick.ts';
+import { checkTiming } from '../timing/check-timing.ts';
+import type { TimingInput } from '../timing/check-timing.ts';
+import { refuse } from '../timing/issues.ts';
+import { fireTimes, nextFire } from '../timing/next-fire.ts';
+import type { Timing } from '../timing/timing.ts';
+import type { TradingCalendars } from '../timing/trading-calendar.ts';
+import { storedTiming } from './timing-of.ts';
+
+export interface ScheduleInput extends TimingInput {
+  /** Unique among the schedules that are there. */
+  readonly name: string;
+  readonly description?: string | undefined;
+  /** The spec of its runs. Keys and times of a single run are refused. */
+  readonly work: WorkSpecJson;
+  /** Default 0. */
+  readonly jitterSeconds?: number | undefined;
+  /** Default `fire_once`. */
+  readonly misfirePolicy?: MisfirePolicyName | undefined;
+  /** Default 60. */
+  readonly misfireGraceSeconds?: number | undefined;
+  /** Default 10. */
+  readonly catchUpLimit?: number | undefined;
+  /** Default 1. */
+  readonly catchUpSpacingSeconds?: number | undefined;
+  /** Default `backfill`. */
+  readonly catchUpLane?: string | undefined;
+  /** Default `skip`. */
+  readonly overlapPolicy?: OverlapPolicyName | undefined;
+  /** Default 1. */
+  readonly maxInstances?: number | undefined;
+}
+
+export interface Defined {
+  readonly definition: ScheduleDefinition;
+  readonly timing: Timing;
+  readonly nextFireAt: Date;
+}
+
+export const SCHEDULE_LIMITS = {
+  name: /^[A-Za-z0-9][A-Za-z0-9 _.:/-]{0,199}$/,
+  /** JSON bytes of the spec. */
+  workBytes: 64 * 1024,
+  jitterSeconds: 86_400,
+  graceSeconds: 31 * 86_400,
+  spacingSeconds: 86_400,
+  catchUp: MAX_CATCH_UP,
+  instances: 1_000,
+} as const;
+
+/** Fires more often than this is frequent. */
+const FREQUENT_MS = 60_000;
+const LOOKED_AT = 12;
+
+/** What says something of one run alone: the same for every occurrence it would make them one run, or none. */
+const OF_ONE_RUN = [
+  'idempotency_key',
+  'parent_run_id',
+  'run_after',
+  'expires_at',
+  'singleton_key',
+  'debounce_seconds',
+  'trigger_source',
+] as const satisfies readonly (keyof WorkSpecJson)[];
+
+/** @param now the database's time. @throws ValidationError with every field that is wrong. */
+export function defineSchedule(input: ScheduleInput, now: Date, calendars: TradingCalendars): Defined {
+  const issues: ValidationIssue[] = [];
+  const timing = collect(issues, () => checkTiming(input, now, calendars));
+  collect(issues, () => {
+    checkWork(input.work);
+  });
+  collect(issues, () => {
+    checkTemplate((input.work.params ?? {}) as JsonObject);
+  });
+  if (timing === undefined || issues.length > 0)
+    throw new ValidationError(issues.map(({ field, message }) => `${field}: ${message}`).join('; '), {
+      issues,
+    });
+  const nextFireAt = nextFire(timing, now, calendars);
+  if (nextFireAt === null) return refuse('schedule_type', 'never_fires', 'no time is left after now');
+  return {
+    timing,
+    nextFireAt,
+    definition: {
+      ...storedTiming(timing),
+      name: input.name,
+      description: input.description ?? null,
+      targetKind: input.work.kind,
+      targetName: input.work.name,
+      work: input.work,
+      jitterSeconds: input.jitterSeconds ?? 0,
+      misfirePolicy: input.misfirePolicy ?? 'fire_once',
+      misfireGraceSeconds: input.misfireGraceSeconds ?? 60,
+      catchUpLimit: input.catchUpLimit ?? 10,
+      catchUpSpacingSeconds: input.catchUpSpacingSeconds ?? 1,
+      catchUpLane: input.catchUpLane ?? 'backfill',
+      overlapPolicy: input.overlapPolicy ?? 'skip',
+      maxInstances: input.maxInstances ?? 1,
+      frequent: isFrequent(timing, now, calendars),
+    },
+  };
+}
+
+function isFrequent(timing: Timing, now: Date, calendars: TradingCalendars): boolean {
+  const times = fireTimes(timing, now, LOOKED_AT, calendars);
+  return times.some((time, index) => {
+    const before = times[index - 1];
+    return before !== undefined && time.getTime() - before.getTime() < FREQUENT_MS;
+  });
+}
+
+function checkWork(work: WorkSpecJson): void {
+  const parsed = workSpecJson.safeParse(work);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    refuse(issue?.path.join('.') ?? '', 'invalid', issue?.message ?? 'is no work spec');
+  }
+  if (work.kind === 'step')
+    refuse(
+      'target_type',
+      'not_allowed',
+      'steps belong to workflows; allowed are task, operation and workflow',
+    );
+  for (const field of OF_ONE_RUN) {
+    if (work[field] !== undefined)
+      refuse(
+        `options.${field}`,
+        'not_allowed',
+        'says something of one run and cannot be that of all runs of a schedule',
+      );
+  }
+  const bytes = Buffer.byteLength(JSON.stringify(work));
+  if (bytes > SCHEDULE_LIMITS.workBytes)
+    refuse('params', 'too_large', `the spec has ${bytes} bytes; allowed are ${SCHEDULE_LIMITS.workBytes}`);
+}
+
+function collect<T>(issues: ValidationIssue[], check: () => T): T | undefined {
+  try {
+    return check();
+  } catch (error) {
+    if (!(error instanceof ValidationError)) throw error;
+    issues.push(...error.issues);
+    return undefined;
+  }
+}
