@@ -2,7 +2,6 @@
 import { ValidationError } from '@spine/core';
 import type { JsonObject, ValidationIssue } from '@spine/core';
 import type { MisfirePolicyName, OverlapPolicyName, ScheduleDefinition } from '@spine/database';
-import { workSpecJson } from '@spine/execution';
 import type { WorkSpecJson } from '@spine/execution';
 import { checkTemplate } from '../params/template.ts';
 import { MAX_CATCH_UP } from '../plan/plan-tick.ts';
@@ -12,6 +11,7 @@ import { refuse } from '../timing/issues.ts';
 import { fireTimes, nextFire } from '../timing/next-fire.ts';
 import type { Timing } from '../timing/timing.ts';
 import type { TradingCalendars } from '../timing/trading-calendar.ts';
+import { checkRepeatableWork } from './repeatable-work.ts';
 import { storedTiming } from './timing-of.ts';
 
 export interface ScheduleInput extends TimingInput {
@@ -46,8 +46,6 @@ export interface Defined {
 
 export const SCHEDULE_LIMITS = {
   name: /^[A-Za-z0-9][A-Za-z0-9 _.:/-]{0,199}$/,
-  /** JSON bytes of the spec. */
-  workBytes: 64 * 1024,
   jitterSeconds: 86_400,
   graceSeconds: 31 * 86_400,
   spacingSeconds: 86_400,
@@ -59,23 +57,12 @@ export const SCHEDULE_LIMITS = {
 const FREQUENT_MS = 60_000;
 const LOOKED_AT = 12;
 
-/** What says something of one run alone: the same for every occurrence it would make them one run, or none. */
-const OF_ONE_RUN = [
-  'idempotency_key',
-  'parent_run_id',
-  'run_after',
-  'expires_at',
-  'singleton_key',
-  'debounce_seconds',
-  'trigger_source',
-] as const satisfies readonly (keyof WorkSpecJson)[];
-
 /** @param now the database's time. @throws ValidationError with every field that is wrong. */
 export function defineSchedule(input: ScheduleInput, now: Date, calendars: TradingCalendars): Defined {
   const issues: ValidationIssue[] = [];
   const timing = collect(issues, () => checkTiming(input, now, calendars));
   collect(issues, () => {
-    checkWork(input.work);
+    checkRepeatableWork(input.work, 'a schedule');
   });
   collect(issues, () => {
     checkTemplate((input.work.params ?? {}) as JsonObject);
@@ -115,31 +102,6 @@ function isFrequent(timing: Timing, now: Date, calendars: TradingCalendars): boo
     const before = times[index - 1];
     return before !== undefined && time.getTime() - before.getTime() < FREQUENT_MS;
   });
-}
-
-function checkWork(work: WorkSpecJson): void {
-  const parsed = workSpecJson.safeParse(work);
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    refuse(issue?.path.join('.') ?? '', 'invalid', issue?.message ?? 'is no work spec');
-  }
-  if (work.kind === 'step')
-    refuse(
-      'target_type',
-      'not_allowed',
-      'steps belong to workflows; allowed are task, operation and workflow',
-    );
-  for (const field of OF_ONE_RUN) {
-    if (work[field] !== undefined)
-      refuse(
-        `options.${field}`,
-        'not_allowed',
-        'says something of one run and cannot be that of all runs of a schedule',
-      );
-  }
-  const bytes = Buffer.byteLength(JSON.stringify(work));
-  if (bytes > SCHEDULE_LIMITS.workBytes)
-    refuse('params', 'too_large', `the spec has ${bytes} bytes; allowed are ${SCHEDULE_LIMITS.workBytes}`);
 }
 
 function collect<T>(issues: ValidationIssue[], check: () => T): T | undefined {

@@ -2,7 +2,7 @@
  * Who may pass. Decided before routing has any effect, for every request: known routes, unknown ones, the documentation
  * and the board, which are outside of Nest's routing.
  *
- * 1. Deny by default: with keys configured, everything but the health endpoints asks for one.
+ * 1. Deny by default: with keys configured, everything but the health endpoints and signed webhooks asks for one.
  * 2. What a route is is told by the pattern the router matched, never by the text of the URL.
  * 3. A missing and a wrong key get the same answer.
  */
@@ -15,6 +15,9 @@ import { namesLoopback } from './host-check.ts';
 
 /** Asked by load balancers and container engines, which hold no key; they tell nothing of the data. */
 export const OPEN_ROUTES: ReadonlySet<string> = new Set(['/health', '/health/live', '/health/ready']);
+
+/** What asks for a signature of its own, over its body. */
+export const SIGNED_ROUTES: ReadonlySet<string> = new Set(['/api/v1/webhooks/trigger/:name']);
 
 /** Pages for people: browsers offer what was typed into their password dialog. */
 const PAGES = ['/docs', '/admin/queues'] as const;
@@ -63,7 +66,7 @@ export function createAdmission(settings: Settings['api']): Admission {
   const keys = new ApiKeys(settings.keys);
   return (request) => {
     const route = request.routeOptions.url;
-    if (route !== undefined && OPEN_ROUTES.has(route)) return null;
+    if (route !== undefined && (OPEN_ROUTES.has(route) || SIGNED_ROUTES.has(route))) return null;
     const page = isPage(route);
     return offeredKeys(request.headers, page).some((key) => keys.accepts(key)) ? null : refuse(page);
   };

@@ -4,8 +4,9 @@
  * Read as bytes, because a decoder would replace what is not UTF-8 without a word.
  */
 import { isUtf8 } from 'node:buffer';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { parseStrictJson } from '@spine/core';
+import { SIGNED_ROUTES } from '../auth/admission.ts';
 import { HttpProblem, invalid } from './problem.ts';
 
 /** @throws HttpProblem */
@@ -22,6 +23,14 @@ export function parseBody(body: Buffer): unknown {
   );
 }
 
+/** Gone with their requests. */
+const rawBodies = new WeakMap<object, Buffer>();
+
+/** The bytes of the body of a request to a route that is signed; empty for none. */
+export function rawBodyOf(request: FastifyRequest): Buffer {
+  return rawBodies.get(request) ?? Buffer.alloc(0);
+}
+
 /** Makes JSON the only type of body this server takes. */
 export function takeStrictJson(fastify: FastifyInstance): void {
   fastify.removeAllContentTypeParsers();
@@ -32,7 +41,9 @@ export function takeStrictJson(fastify: FastifyInstance): void {
       return;
     }
     try {
-      done(null, parseBody(Buffer.isBuffer(body) ? body : Buffer.from(body)));
+      const bytes = Buffer.isBuffer(body) ? body : Buffer.from(body);
+      if (SIGNED_ROUTES.has(request.routeOptions.url ?? '')) rawBodies.set(request, bytes);
+      done(null, parseBody(bytes));
     } catch (error) {
       done(error instanceof Error ? error : new Error(String(error)));
     }

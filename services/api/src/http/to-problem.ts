@@ -1,8 +1,9 @@
 /** Which problem an error is. What is not known is INTERNAL: its message stays in the log. */
 import { HttpException } from '@nestjs/common';
+import { ValidationError } from '@spine/core';
 import { classifySqlFault } from '@spine/database';
 import { PayloadError, PayloadUnavailableError } from '@spine/execution';
-import { HttpProblem } from './problem.ts';
+import { HttpProblem, invalid } from './problem.ts';
 
 /** Errors of the HTTP layer itself, by Fastify's code. */
 const FASTIFY: Readonly<Record<string, (bodyLimit: number) => HttpProblem>> = {
@@ -72,6 +73,8 @@ function fromPayloadError(error: PayloadError): HttpProblem {
 export function toProblem(error: unknown, bodyLimit: number = MAX_BODY_BYTES): HttpProblem {
   if (error instanceof HttpProblem) return error;
   if (error instanceof PayloadError) return fromPayloadError(error);
+  // One that names no field is a fault of ours, not of the request.
+  if (error instanceof ValidationError && error.issues.length > 0) return invalid(error.issues);
   // Nest wraps what Fastify threw.
   const known =
     FASTIFY[codeOf(error) ?? ''] ?? FASTIFY[codeOf(error instanceof Error ? error.cause : null) ?? ''];

@@ -1,8 +1,7 @@
 /** Bodies, queries and answers of the schedule endpoints. */
 import { z } from 'zod';
-import { isStorableText, parsePlainDate } from '@spine/core';
+import { parsePlainDate } from '@spine/core';
 import { workSpecJson } from '@spine/execution';
-import type { WorkSpecJson } from '@spine/execution';
 import {
   CALENDAR_PERIODS,
   MAX_BACKFILL,
@@ -18,9 +17,7 @@ import {
 import type { ScheduleInput, TimingInput } from '@spine/scheduling';
 import { cursorPaging, offsetPaging } from '../http/paging.ts';
 import { instant, once, text } from '../http/query-values.ts';
-
-/** Kinds of run a schedule can start: steps belong to workflows. */
-const TARGET_TYPES = ['task', 'operation', 'workflow'] as const;
+import { storable, TARGET_TYPES, targetFields, workFields, workOf } from './work-fields.ts';
 
 const moment = z.iso.datetime({ offset: true }).describe('RFC 3339.');
 const plainDate = z.iso.date();
@@ -54,32 +51,6 @@ const timingFields = {
     .describe('Days on which nothing fires, both included.'),
 };
 
-const { shape } = workSpecJson;
-
-/** What of a work spec every run of a schedule may have. */
-const workFields = {
-  params: shape.params.describe(
-    `As of a work spec; texts may hold {{ name }} with one of ${TEMPLATE_VALUES.join(', ')}.`,
-  ),
-  correlation_id: shape.correlation_id,
-  priority: shape.priority,
-  lane: shape.lane,
-  metadata: shape.metadata,
-  tags: shape.tags,
-  max_retries: shape.max_retries,
-  retry_delay_seconds: shape.retry_delay_seconds,
-  timeout_seconds: shape.timeout_seconds,
-  deadline_seconds: shape.deadline_seconds,
-  retry: shape.retry,
-  concurrency: shape.concurrency,
-  rate_limits: shape.rate_limits,
-  breakers: shape.breakers,
-  dead_letter: shape.dead_letter,
-};
-
-const storable = (max: number) =>
-  z.string().max(max).refine(isStorableText, 'must not contain NUL characters or lone surrogates');
-
 export const scheduleBody = z
   .strictObject({
     name: z
@@ -89,9 +60,8 @@ export const scheduleBody = z
         'must be a letter or digit, then at most 199 of letters, digits and " _.:/-"',
       ),
     description: storable(2_000).optional(),
-    target_type: z.enum(TARGET_TYPES),
-    target_name: shape.name,
-    ...workFields,
+    ...targetFields,
+    ...workFields(`As of a work spec; texts may hold {{ name }} with one of ${TEMPLATE_VALUES.join(', ')}.`),
     ...timingFields,
     jitter_seconds: z.int().min(0).max(SCHEDULE_LIMITS.jitterSeconds).optional().describe('Default 0.'),
     misfire_policy: z.enum(MISFIRE_POLICIES).optional().describe('Default fire_once.'),
@@ -108,7 +78,7 @@ export const scheduleBody = z
       .max(SCHEDULE_LIMITS.spacingSeconds)
       .optional()
       .describe('Between the starts of runs that are made up for. Default 1.'),
-    catch_up_lane: shape.lane.describe('Of runs that are made up for. Default backfill.'),
+    catch_up_lane: workSpecJson.shape.lane.describe('Of runs that are made up for. Default backfill.'),
     overlap_policy: z.enum(OVERLAP_POLICIES).optional().describe('Default skip.'),
     max_instances: z.int().min(1).max(SCHEDULE_LIMITS.instances).optional().describe('Default 1.'),
     paused: z.boolean().optional().describe('Create it without letting it fire. Default false.'),
@@ -187,14 +157,6 @@ export function scheduleInput(body: ScheduleBody): ScheduleInput {
     overlapPolicy: body.overlap_policy,
     maxInstances: body.max_instances,
   };
-}
-
-function workOf(body: ScheduleBody): WorkSpecJson {
-  const given = Object.keys(workFields) as readonly (keyof typeof workFields)[];
-  const fields = Object.fromEntries(
-    given.flatMap((field) => (body[field] === undefined ? [] : [[field, body[field]]])),
-  );
-  return { ...fields, kind: body.target_type, name: body.target_name };
 }
 
 function dateOf(value: string | undefined): Date | undefined {

@@ -24,6 +24,7 @@ import type { Envelope } from '../http/envelope.ts';
 import { IdPipe } from '../http/id.pipe.ts';
 import { list } from '../http/paging.ts';
 import type { ListEnvelope } from '../http/paging.ts';
+import { versionOf } from '../http/if-match.ts';
 import { HttpProblem, invalid, notFound } from '../http/problem.ts';
 import { noQuery } from '../http/query-values.ts';
 import type { NoQuery } from '../http/query-values.ts';
@@ -243,13 +244,4 @@ function changed(change: StateChange, id: string): ScheduleRecord {
     default:
       return assertNever(change);
   }
-}
-
-/** The version an If-Match header names; undefined for none. */
-function versionOf(ifMatch: string | undefined): number | undefined {
-  if (ifMatch === undefined || ifMatch === '*') return undefined;
-  const match = /^(?:W\/)?"(\d{1,9})"$/.exec(ifMatch);
-  if (match === null)
-    throw invalid([{ field: 'If-Match', code: 'invalid', message: 'must be an ETag such as "3"' }]);
-  return Number(match[1]);
 }

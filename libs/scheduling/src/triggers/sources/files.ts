@@ -1,0 +1,142 @@
+/**
+ * Files as a source: folders are looked through again and again, which works on network file systems too.
+ *
+ * 1. A file is an event when two looks in a row found it with the same size and time: it is not being written any more. 2. Its id is made of
+ * path, size and time, so that any number of processes and restarts make one event of it; a file that changes is another. 3. A folder is
+ * inside a data root by its real path.
+ */
+import { opendir, realpath, stat } from 'node:fs/promises';
+import { join, relative, resolve, sep } from 'node:path';
+import { sha256Hex } from '@spine/core';
+import { activeTriggers, appendInboundEvents, asQueryable } from '@spine/database';
+import type { Db, NewInboundEvent } from '@spine/database';
+import { Ticker } from '@spine/execution';
+import type { Logger } from '@spine/observability';
+
+export interface FileSourceOptions {
+  readonly db: Db;
+  readonly dataRoots: readonly string[];
+  readonly logger: Logger;
+  /** Default 5 s. */
+  readonly everyMs?: number;
+}
+
+/** Files of one folder that are looked at. */
+const MAX_FILES = 10_000;
+
+interface Seen {
+  readonly size: number;
+  readonly modifiedMs: number;
+}
+
+export function createFileSource({ db, dataRoots, logger, everyMs = 5_000 }: FileSourceOptions): Ticker {
+  let before = new Map<string, Seen>();
+  return new Ticker({
+    name: 'file-source',
+    everyMs,
+    logger,
+    tick: async () => {
+      const now = new Map<string, Seen>();
+      const events: NewInboundEvent[] = [];
+      for (const { channel, folder, pattern } of foldersOf(await activeTriggers(db, 'file'))) {
+        for await (const file of filesIn(folder, pattern, dataRoots)) {
+          const key = `${channel}\n${file.path}`;
+          now.set(key, file);
+          const last = before.get(key);
+          if (last?.size === file.size && last.modifiedMs === file.modifiedMs)
+            events.push(eventOf(channel, file));
+        }
+      }
+      before = now;
+      await appendInboundEvents(asQueryable(db), events);
+      return false;
+    },
+  });
+}
+
+interface Folder {
+  readonly channel: string;
+  readonly folder: string;
+  readonly pattern: string;
+}
+
+function foldersOf(triggers: Awaited<ReturnType<typeof activeTriggers>>): readonly Folder[] {
+  const folders = triggers.map(({ channel, sourceConfig }) => ({
+    channel,
+    folder: String(sourceConfig['folder']),
+    pattern: String(sourceConfig['pattern']),
+  }));
+  return [...new Map(folders.map((folder) => [folder.channel, folder])).values()];
+}
+
+interface FoundFile extends Seen {
+  /** Relative to its data root, as handlers take it. */
+  readonly path: string;
+  readonly name: string;
+}
+
+async function* filesIn(
+  folder: string,
+  pattern: string,
+  dataRoots: readonly string[],
+): AsyncGenerator<FoundFile> {
+  const matches = globMatcher(pattern);
+  for (const dataRoot of dataRoots) {
+    const root = await realpath(resolve(dataRoot)).catch(() => null);
+    const real = root === null ? null : await realpath(join(root, folder)).catch(() => null);
+    if (root === null || real === null || (real !== root && !real.startsWith(root + sep))) continue;
+    const directory = await opendir(real).catch(() => null);
+    if (directory === null) continue;
+    let looked = 0;
+    for await (const entry of directory) {
+      if ((looked += 1) > MAX_FILES) break;
+      // Links are left out: they may lead out of the root.
+      if (!entry.isFile() || !matches(entry.name)) continue;
+      const found = await stat(join(real, entry.name)).catch(() => null);
+      if (found === null) continue;
+      yield {
+        path: relative(root, join(real, entry.name)),
+        name: entry.name,
+        size: found.size,
+        modifiedMs: Math.trunc(found.mtimeMs),
+      };
+    }
+  }
+}
+
+function eventOf(channel: string, { path, name, size, modifiedMs }: FoundFile): NewInboundEvent {
+  const modifiedAt = new Date(modifiedMs).toISOString();
+  return {
+    source: 'file',
+    channel,
+    eventId: sha256Hex(JSON.stringify([path, size, modifiedMs])),
+    eventType: 'file.ready',
+    data: JSON.stringify({ path, name, size, modified_at: modifiedAt }),
+  };
+}
+
+/** A file name with `*` and `?`. Matched in one pass with one mark to come back to, so in no more than length times length. */
+export function globMatcher(pattern: string): (name: string) => boolean {
+  return (name) => {
+    let [at, star, mark] = [0, -1, 0];
+    let place = 0;
+    while (place < name.length) {
+      const wanted = pattern[at];
+      if (wanted === '*') {
+        [star, mark] = [at, place];
+        at += 1;
+      } else if (wanted === '?' || (wanted !== undefined && wanted === name[place])) {
+        at += 1;
+        place += 1;
+      } else if (star >= 0) {
+        at = star + 1;
+        mark += 1;
+        place = mark;
+      } else {
+        return false;
+      }
+    }
+    while (pattern[at] === '*') at += 1;
+    return at === pattern.length;
+  };
+}
