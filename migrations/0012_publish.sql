@@ -1,1 +1,2 @@
--- Nothing yet.
+-- Atomic publishing (docs/publish.md) has no tables: it writes the ledger's and the runs', and its guard is the
+-- settlement's. The number stays, because migrations have no gaps.

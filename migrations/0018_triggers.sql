@@ -19,7 +19,7 @@ CREATE TABLE event_triggers (
   created_at    timestamptz NOT NULL DEFAULT now(),
   updated_at    timestamptz NOT NULL DEFAULT now(),
   CONSTRAINT event_triggers_state CHECK (state IN ('active', 'paused', 'deleted')),
-  CONSTRAINT event_triggers_source CHECK (source IN ('webhook', 'postgres', 'table', 'file', 'redis', 'run_event')),
+  CONSTRAINT event_triggers_source CHECK (source IN ('webhook', 'postgres', 'table', 'file', 'redis', 'run_event', 'ledger')),
   CONSTRAINT event_triggers_shape CHECK (
     jsonb_typeof(work) = 'object' AND jsonb_typeof(param_mapping) = 'object' AND jsonb_typeof(source_config) = 'object')
 );

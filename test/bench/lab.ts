@@ -23,6 +23,8 @@ export interface Lab {
   /** As the owner of the schema, on the lab's own database. */
   readonly admin: Pool;
   readonly databaseUrl: string;
+  /** A folder of its own; gone when it closes. */
+  readonly directory: string;
   /** Measures on the lab's database; its run tables are emptied between phases. */
   environment(prefix: string): Environment;
   countRuns(): Promise<number>;
@@ -54,6 +56,7 @@ export async function openLab(options: LabOptions = {}): Promise<Lab> {
     redis,
     admin,
     databaseUrl,
+    directory,
     environment: (prefix) => ({
       databaseUrl,
       redisUrl: redis.url,

@@ -9,6 +9,7 @@ describe('the command line', () => {
     expect(parse()).toMatchObject({
       suites: ['engine', 'idle'],
       jobs: 20_000,
+      rows: 2_000_000,
       repetitions: 5,
       peers: false,
       out: null,
@@ -31,6 +32,7 @@ describe('the command line', () => {
     [['walk'], /no suite "walk".*engine, idle, http, all/],
     [['--jobs', '0'], /--jobs is "0".*whole numbers/],
     [['--jobs', '1e4'], /--jobs is "1e4"/],
+    [['--rows', '-1'], /--rows/],
     [['--slots', '10,,20'], /--slots is ""/],
     [['--speed', '9'], /--speed/],
   ])('refuses %j', (args, message) => {

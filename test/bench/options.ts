@@ -14,6 +14,8 @@ export interface Options {
   readonly seconds: number;
   /** Finished runs in the table of the history suite. */
   readonly history: number;
+  /** Rows of the file of the ingest suite. */
+  readonly rows: number;
   /** Measure the systems of test/bench/peers as well. */
   readonly peers: boolean;
   /** Folder for report.json and report.md; null writes neither. */
@@ -33,6 +35,7 @@ export const USAGE = `npm run bench [-- <suite> ...] [options]
   --samples N       idle latency samples a side (300)
   --seconds N       length of measurements over time (20)
   --history N       finished runs in the table of the history suite (2000000)
+  --rows N          rows of the file of the ingest suite (2000000)
   --peers           measure other systems as well; installs them in test/bench/peers first
   --out DIR         write report.json and report.md there
 `;
@@ -61,6 +64,7 @@ function parse(args: readonly string[]) {
         samples: { type: 'string', default: '300' },
         seconds: { type: 'string', default: '20' },
         history: { type: 'string', default: '2000000' },
+        rows: { type: 'string', default: '2000000' },
         peers: { type: 'boolean', default: false },
         out: { type: 'string' },
       },
@@ -94,6 +98,7 @@ export function parseOptions(
     samples: wholeNumber('samples', values.samples),
     seconds: wholeNumber('seconds', values.seconds),
     history: wholeNumber('history', values.history),
+    rows: wholeNumber('rows', values.rows),
     peers: values.peers,
     out: values.out ?? null,
   };

@@ -211,7 +211,7 @@ describe('locks and the health of the schedulers', () => {
     const locks = new LockManager({ db: api.engine.db, owner: 'host:1' });
     const beat = createSchedulerBeat({ ...api.engine, locks, owner: 'host:1' });
     beat.start();
-    await waitFor(async () => (await health())['status'] === 'ok');
+    await waitFor(async () => String((await health())['status']) === 'ok');
     expect(await health()).toMatchObject({ schedulers: ['host:1'], active_locks: [] });
     await create({ name: 'due' });
     await api.engine.pool.query(

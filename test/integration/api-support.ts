@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { expect } from 'vitest';
 import { createApp } from '@spine/api';
-import type { ApiApp } from '@spine/api';
+import type { ApiApp, AppOptions } from '@spine/api';
 import { loadSettings } from '@spine/config';
 import {
   createEngine,
@@ -23,6 +23,8 @@ export interface ApiOptions {
   /** Default: in memory. Null: what the URLs ask for. */
   readonly queue?: HintQueue | null;
   readonly redisUrl?: string;
+  /** Further variables. */
+  readonly env?: Readonly<Record<string, string>>;
   /** Another way to the database. */
   readonly databaseUrl?: string;
   readonly logger?: Logger;
@@ -30,6 +32,8 @@ export interface ApiOptions {
   readonly payloads?: PayloadOptions;
   /** Of clients that follow events. */
   readonly events?: NonNullable<EngineOptions['events']>;
+  /** For webhooks. */
+  readonly resolveSecret?: AppOptions['resolveSecret'];
   /** Handlers beside the built-in ones. */
   readonly register?: (registry: HandlerRegistry) => void;
 }
@@ -91,6 +95,7 @@ export async function startApi(options: ApiOptions = {}): Promise<Api> {
     {
       SPINE_DATABASE_URL: databaseUrl,
       SPINE_PORT: '0',
+      ...options.env,
       ...(options.keys === undefined ? {} : { SPINE_API_KEYS: options.keys.join(',') }),
     },
     { role: 'api' },
@@ -109,7 +114,12 @@ export async function startApi(options: ApiOptions = {}): Promise<Api> {
     ...(options.events === undefined ? {} : { events: options.events }),
     ...(options.payloads === undefined ? {} : { payloads: options.payloads }),
   });
-  const app = await createApp({ settings, engine });
+  const { resolveSecret } = options;
+  const app = await createApp({
+    settings,
+    engine,
+    ...(resolveSecret === undefined ? {} : { resolveSecret }),
+  });
   const url = await app.listen();
   const workers: Worker[] = [];
   return {

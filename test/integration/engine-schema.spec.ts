@@ -64,6 +64,7 @@ const LAWFUL: Readonly<Record<string, () => Row>> = {
   concurrency_holds: () => ({ key: newId(), run_id: newId(), epoch: 1 }),
   gate_waiters: () => ({ run_id: newId(), gate_type: 'rate', key: 'k', priority: 2 }),
   breakers: () => ({ name: newId(), state: 'open', open_until: 'now', changed_by: 'worker' }),
+  event_bus_payloads: () => ({ event_id: newId(), content: 'x' }),
   manifest: () => ({ domain: 'd', partition_key: newId(), stage: 's', stage_rank: 0, run_id: newId() }),
   rejects: () => ({
     domain: 'd',
@@ -77,6 +78,17 @@ const LAWFUL: Readonly<Record<string, () => Row>> = {
     record_hash: newId(),
     run_id: newId(),
   }),
+  quality_results: () => ({
+    id: newId(),
+    domain: 'd',
+    partition_key: 'p',
+    check_name: 'rows',
+    category: 'INTEGRITY',
+    status: 'PASS',
+    message: 'm',
+    run_id: newId(),
+  }),
+  anomalies: () => ({ id: newId(), domain: 'd', severity: 'ERROR', category: 'UNKNOWN', message: 'm' }),
 };
 
 async function insert(db: Pick<Pool, 'query'>, table: string, more: Row = {}): Promise<void> {
@@ -165,6 +177,7 @@ const VIOLATIONS: readonly (readonly [table: string, constraint: string, ...rows
     { slot: '../params' },
     { slot: 'params\n' },
   ],
+  ['event_bus_payloads', 'event_bus_payloads_content', { content: '' }, { content: 'x'.repeat(524_289) }],
   ['run_logs', 'run_logs_level', { level: 0 }, { level: 101 }],
   [
     'dead_letters',
@@ -220,6 +233,25 @@ const VIOLATIONS: readonly (readonly [table: string, constraint: string, ...rows
   ['manifest', 'manifest_counts', { stage_rank: -1 }, { row_count: -1 }],
   ['rejects', 'rejects_line', { line_number: 0 }],
   ['rejects', 'rejects_reason', { reason_code: 'bad' }, { reason_code: '' }],
+  ['rejects', 'rejects_source_hash', { source_hash: 'abc' }, { source_hash: 'A'.repeat(64) }],
+  [
+    'quality_results',
+    'quality_results_check',
+    { check_name: '' },
+    { check_name: 'Rows' },
+    { check_name: '1' },
+  ],
+  ['quality_results', 'quality_results_category', { category: 'OTHER' }],
+  ['quality_results', 'quality_results_status', { status: 'pass' }],
+  ['anomalies', 'anomalies_severity', { severity: 'FATAL' }],
+  ['anomalies', 'anomalies_category', { category: 'OTHER' }],
+  [
+    'anomalies',
+    'anomalies_resolved',
+    { resolved_at: 'now' },
+    { resolved_by: 'ann' },
+    { resolution_note: 'n' },
+  ],
 ];
 
 describe('a row', () => {
@@ -337,6 +369,14 @@ describe('the role the services work as', () => {
     `SELECT nextval('run_events_event_id_seq')`,
     'DELETE FROM rejects',
     'UPDATE rejects SET raw = raw',
+    'UPDATE rejects SET closed_at = now()',
+    'TRUNCATE rejects',
+    'UPDATE reject_repairs SET outcome = outcome',
+    'DELETE FROM reject_repairs',
+    'UPDATE quality_results SET status = status',
+    'DELETE FROM quality_results',
+    'UPDATE anomalies SET message = message',
+    'DELETE FROM anomalies',
     'DELETE FROM manifest',
     'CREATE TABLE mine (a int)',
     'ALTER TABLE runs DISABLE TRIGGER ALL',

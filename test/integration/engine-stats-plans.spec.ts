@@ -2,8 +2,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   ACTIVE_STATUSES,
-  createDb,
-  createPool,
   deadLetterGroups,
   findActive,
   findRetryable,
@@ -18,63 +16,22 @@ import type { Db, Pool } from '@spine/database';
 import { openEngineDatabase, storeMany } from './engine-support.ts';
 import type { EngineDatabase } from './engine-support.ts';
 import { addPastRuns, DAY_MINUTES, resolvePast } from './history-support.ts';
-
-interface PlanNode {
-  readonly 'Node Type': string;
-  readonly 'Relation Name'?: string;
-  readonly 'Index Name'?: string;
-  readonly Plans?: readonly PlanNode[];
-}
-
-const nodesOf = (node: PlanNode): PlanNode[] => [node, ...(node.Plans ?? []).flatMap(nodesOf)];
+import { watchedDb } from './plan-support.ts';
+import type { WatchedDb } from './plan-support.ts';
 
 let base: EngineDatabase;
 let admin: Pool;
-/** Every statement sent through it, explained: tables read from end to end, and indexes used. */
-let explained: { readonly seqScans: string[]; readonly indexes: Set<string> };
-let watched: Db;
-
-/** A pool whose every statement is explained on the same connection before it is sent. */
-function explaining(connectionString: string): Db {
-  const pool = createPool({ connectionString, max: 1 });
-  pool.on('connect', (client) => {
-    const query = client.query.bind(client);
-    const explain = async (text: string, values: unknown[]): Promise<void> => {
-      const { rows } = await query<{ 'QUERY PLAN': [{ Plan: PlanNode }] }>(
-        `EXPLAIN (FORMAT JSON, COSTS OFF) ${text}`,
-        values,
-      );
-      const plan = rows[0]?.['QUERY PLAN'][0].Plan;
-      for (const node of plan === undefined ? [] : nodesOf(plan)) {
-        if (node['Node Type'] === 'Seq Scan') explained.seqScans.push(node['Relation Name'] ?? '?');
-        if (node['Index Name'] !== undefined) explained.indexes.add(node['Index Name']);
-      }
-    };
-    Object.assign(client, {
-      query: async (text: string, values: unknown[] = []) => {
-        if (/^\s*(SELECT|WITH)\b/i.test(text)) await explain(text, values);
-        return query(text, values);
-      },
-    });
-  });
-  return createDb(pool);
-}
-
-async function planOf(ask: (db: Db) => Promise<unknown>): Promise<typeof explained> {
-  explained = { seqScans: [], indexes: new Set() };
-  await ask(watched);
-  return explained;
-}
+let watched: WatchedDb;
 
 beforeAll(async () => {
   base = await openEngineDatabase();
   admin = base.admin;
-  watched = explaining(base.connectionString);
+  watched = watchedDb(base.connectionString);
   for (const table of ['runs', 'run_events', 'dead_letters'])
     await admin.query(`ALTER TABLE ${table} SET (autovacuum_enabled = false)`);
 });
 afterAll(async () => {
-  await watched.destroy();
+  await watched.close();
   await base.close();
 });
 
@@ -127,7 +84,7 @@ describe.each([
   });
 
   it.each(STATISTICS)('%s: found by %s', async (_name, indexes, ask) => {
-    const { seqScans, indexes: used } = await planOf(ask);
+    const { seqScans, indexes: used } = await watched.planOf(ask);
     expect(seqScans.filter((table) => table === 'runs' || table === 'dead_letters')).toEqual([]);
     expect([...used]).toEqual(expect.arrayContaining([...indexes]));
   });

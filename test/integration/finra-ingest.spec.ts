@@ -1,120 +1,39 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import {
-  appendFileSync,
-  existsSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { appendFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { createPool, manifestOf } from '@spine/database';
+import { join } from 'node:path';
+import { manifestOf } from '@spine/database';
 import type { Pool } from '@spine/database';
-import { createEngine, HandlerRegistry, MemoryHintQueue, operationSpec, Worker } from '@spine/execution';
-import type { Engine, WorkSpec } from '@spine/execution';
-import { DOMAIN, INGEST_WEEK, registerFinraOtc, RejectReason } from '@spine/finra-otc';
-import type { IngestWeekResult } from '@spine/finra-otc';
-import { Metrics, silentLogger } from '@spine/observability';
-import { createTestDatabase, waitFor } from '@spine/testing';
-import type { TestDatabase } from '@spine/testing';
+import { operationSpec } from '@spine/execution';
+import type { Engine } from '@spine/execution';
+import { DOMAIN, INGEST_WEEK, RejectReason } from '@spine/finra-otc';
+import { waitFor } from '@spine/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { FIXTURES as fixtures, HEADER, IngestBed, lineOf } from './finra-ingest-support.ts';
+import { REAL_WEEKS, realWeekName, unpackRealWeeks } from './real-weeks.ts';
 
-const root = resolve(import.meta.dirname, '../..');
-const fixtures = join(root, 'libs/domains/finra-otc/fixtures');
-const realWeeks = resolve(root, '../shared/data/finra');
-const own = mkdtempSync(join(tmpdir(), 'spine-finra-'));
 const WEEK = 'finra_otc_weekly_otc_20251215.csv';
 const BROKEN = 'finra_otc_weekly_otc_broken_20251222.csv';
-const header = readFileSync(join(fixtures, WEEK), 'utf8').split('\n', 1).join();
 
-let database: TestDatabase;
+let bed: IngestBed;
 let engine: Engine;
-let worker: Worker;
-/** Connects as the owner of the tables: looks at what the services cannot, and tries what they may not. */
 let owner: Pool;
+let own: string;
 
 beforeAll(async () => {
-  database = await createTestDatabase();
-  owner = createPool({ connectionString: database.connectionString, role: null });
-  engine = await createEngine({
-    databaseUrl: database.connectionString,
-    redisUrl: null,
-    registry: registerFinraOtc(new HandlerRegistry(), { dataRoots: [fixtures, own, realWeeks] }),
-    logger: silentLogger(),
-    metrics: new Metrics('test'),
-    service: 'test',
-    queue: new MemoryHintQueue(),
-  });
-  worker = new Worker({ ...engine, lanes: ['default'], heartbeatMs: 100 });
-  await worker.start();
+  bed = await IngestBed.open();
+  ({ engine, owner, folder: own } = bed);
 });
+afterAll(() => bed.close());
+beforeEach(() => bed.clear());
 
-afterAll(async () => {
-  await worker.stop();
-  await engine.close();
-  await owner.end();
-  await database.drop();
-  rmSync(own, { recursive: true });
-});
-
-beforeEach(() => owner.query('TRUNCATE finra_otc_transparency_raw, rejects, manifest'));
-
-type Params = Readonly<Record<string, unknown>>;
-
-async function execute(params: Params, options: Partial<WorkSpec> = {}) {
-  const done = await engine.dispatcher.submitAndWait(operationSpec(INGEST_WEEK, params, options));
-  if (done.type !== 'run') throw new Error(`not accepted: ${JSON.stringify(done)}`);
-  return done.run;
-}
-
-/** Ingests a file, which must succeed at the first attempt. */
-async function ingest(
-  params: Params,
-  options: Partial<WorkSpec> = {},
-): Promise<IngestWeekResult & { runId: string }> {
-  const run = await execute(params, options);
-  expect(run).toMatchObject({ status: 'completed', attempt: 1 });
-  const result = run.result as IngestWeekResult;
-  expect(result.inserted + result.duplicates + result.rejected).toBe(result.file_rows);
-  return { ...result, runId: run.runId };
-}
-
-/** Ingests a file, which must fail for good at the first attempt, and leave nothing. */
-async function refused(
-  params: Params,
-  options: Partial<WorkSpec> = {},
-): Promise<{ type: string; message: string }> {
-  const run = await execute(params, options);
-  expect(run).toMatchObject({ status: 'dead_lettered', attempt: 1 });
-  expect(await stored()).toEqual({ rows: 0, rejects: 0, manifest: 0 });
-  return run.error as { type: string; message: string };
-}
-
-async function query<R extends object>(text: string, values: unknown[] = []): Promise<R[]> {
-  return (await owner.query<R>(text, values)).rows;
-}
-
-async function stored(): Promise<Record<'rows' | 'rejects' | 'manifest', number>> {
-  const [counts] = await query<Record<'rows' | 'rejects' | 'manifest', number>>(
-    `SELECT (SELECT count(*) FROM finra_otc_transparency_raw)::int AS rows,
-      (SELECT count(*) FROM rejects)::int AS rejects, (SELECT count(*) FROM manifest)::int AS manifest`,
-  );
-  if (counts === undefined) throw new Error('no counts');
-  return counts;
-}
-
-function write(name: string, lines: readonly string[], end = '\n'): string {
-  writeFileSync(join(own, name), lines.map((line) => line + end).join(''));
-  return name;
-}
-
-function lineOf(symbol: string, shares = 1, tier = 'OTC'): string {
-  return `${tier}|${symbol}|Name of ${symbol}|OTCN OTC LINK NQB IDQS|OTCN|${shares}|1|2025-12-15`;
-}
+const execute = (...given: Parameters<IngestBed['execute']>) => bed.execute(...given);
+const ingest = (...given: Parameters<IngestBed['ingest']>) => bed.ingest(...given);
+const refused = (...given: Parameters<IngestBed['refused']>) => bed.refused(...given);
+const query = <R extends object>(text: string, values?: readonly unknown[]) => bed.query<R>(text, values);
+const stored = () => bed.stored();
+const write = (...given: Parameters<IngestBed['write']>) => bed.write(...given);
 
 /** What a file says, read by other means than the ingest's: whole, split at line feeds and bars. */
 function readWhole(path: string): { sha256: string; rows: number; shares: bigint; trades: bigint } {
@@ -221,9 +140,9 @@ describe('a weekly file', () => {
 
   it('stores a row that changed as another version of it', async () => {
     await ingest({
-      file_path: write('first_20251215.csv', [header, lineOf('AABB', 10), lineOf('AACAY', 5)]),
+      file_path: write('first_20251215.csv', [HEADER, lineOf('AABB', 10), lineOf('AACAY', 5)]),
     });
-    const changed = write('changed_20251215.csv', [header, lineOf('AABB', 11), lineOf('AACAY', 5)]);
+    const changed = write('changed_20251215.csv', [HEADER, lineOf('AABB', 11), lineOf('AACAY', 5)]);
     expect(await ingest({ file_path: changed })).toMatchObject({ inserted: 1, duplicates: 1 });
     expect(
       await query(
@@ -233,7 +152,7 @@ describe('a weekly file', () => {
   });
 
   it('may have CR LF line ends, a byte order mark, blank lines, and the same row twice', async () => {
-    const lines = [`\uFEFF${header}`, lineOf('AABB'), '', lineOf('AACAY'), ' ', lineOf('AABB')];
+    const lines = [`\uFEFF${HEADER}`, lineOf('AABB'), '', lineOf('AACAY'), ' ', lineOf('AABB')];
     const result = await ingest({ file_path: write('crlf_20251215.csv', lines, '\r\n') });
     expect(result).toMatchObject({ file_rows: 3, inserted: 2, duplicates: 1, rejected: 0 });
     expect(await query('SELECT source_line FROM finra_otc_transparency_raw ORDER BY 1')).toEqual([
@@ -243,7 +162,7 @@ describe('a weekly file', () => {
   });
 
   it('takes its week from its rows when its name tells none', async () => {
-    expect(await ingest({ file_path: write('weekly.csv', [header, lineOf('AABB')]) })).toMatchObject({
+    expect(await ingest({ file_path: write('weekly.csv', [HEADER, lineOf('AABB')]) })).toMatchObject({
       week_ending: '2025-12-12',
     });
   });
@@ -297,7 +216,7 @@ describe('bad rows', () => {
 
   it('may hold what Postgres cannot store', async () => {
     const file = write('nul_20251215.csv', [
-      header,
+      HEADER,
       lineOf('AABB'),
       'OTC|A\0B|\x01|\0',
       'OTC|A\0B|n|v|OTCN|1|1|2025-12-15',
@@ -311,7 +230,7 @@ describe('bad rows', () => {
 
   it('may be all there is, and more than one statement writes', async () => {
     const lines = Array.from({ length: 2_345 }, (_, index) => lineOf(`A${index}`, index, 'NMS Tier 1'));
-    const file = write('mismatch_20251215.csv', [header, ...lines]);
+    const file = write('mismatch_20251215.csv', [HEADER, ...lines]);
     expect(await ingest({ file_path: file, tier: 'OTC' })).toMatchObject({
       tier: 'OTC',
       file_rows: 2_345,
@@ -332,17 +251,17 @@ describe('a file that is no weekly file', () => {
   it.each([
     ['empty', []],
     ['headless', [lineOf('AABB')]],
-    ['comma', [header.replaceAll('|', ','), 'a,b']],
-    ['long', [header, lineOf('AABB'), 'x'.repeat(10_000)]],
+    ['comma', [HEADER.replaceAll('|', ','), 'a,b']],
+    ['long', [HEADER, lineOf('AABB'), 'x'.repeat(10_000)]],
   ])('is refused whole: %s', async (name, lines) => {
     const error = await refused({ file_path: write(`${name}_20251215.csv`, lines) });
     expect(error.type).toBe('ParseError');
   });
 
   it('is refused when its week or its tier cannot be told, and taken when the caller tells', async () => {
-    const dateless = write('dateless.csv', [header, lineOf('AABB').replace('2025-12-15', 'soon')]);
+    const dateless = write('dateless.csv', [HEADER, lineOf('AABB').replace('2025-12-15', 'soon')]);
     expect((await refused({ file_path: dateless })).message).toMatch(/^week_ending: /);
-    const tierless = write('tierless_20251215.csv', [header, lineOf('AABB', 1, 'Grey')]);
+    const tierless = write('tierless_20251215.csv', [HEADER, lineOf('AABB', 1, 'Grey')]);
     expect((await refused({ file_path: tierless })).message).toMatch(/^tier: /);
     expect(await ingest({ file_path: dateless, week_ending: '2025-12-12' })).toMatchObject({ rejected: 1 });
     expect(await ingest({ file_path: tierless, tier: 'OTC' })).toMatchObject({ rejected: 1 });
@@ -395,23 +314,29 @@ describe('file_path', () => {
 
   beforeAll(async () => {
     symlinkSync('/etc/passwd', join(own, 'escape.csv'));
+    mkdirSync(join(own, 'folder.csv'));
     execFileSync('mkfifo', [join(own, 'fifo.csv')]);
     await new Promise<void>((listening) => socket.listen(join(own, 'socket.csv'), listening));
   });
 
   afterAll(() => new Promise((closed) => socket.close(closed)));
 
-  it.each(['/etc/passwd', '/missing/finra.csv', 'missing.csv', 'escape.csv', own, 'fifo.csv', 'socket.csv'])(
-    'is refused for good when it is no file inside the data roots: %s',
-    async (file_path) => {
-      expect(await refused({ file_path })).toMatchObject({
-        type: 'ValidationError',
-        message:
-          `file_path: ${JSON.stringify(file_path)} names no regular file inside the data roots; ` +
-          'allowed are paths relative to a data root, or absolute ones in it',
-      });
-    },
-  );
+  it.each([
+    '/etc/passwd',
+    '/missing/finra.csv',
+    'missing.csv',
+    'escape.csv',
+    'folder.csv',
+    'fifo.csv',
+    'socket.csv',
+  ])('is refused for good when it is no file inside the data roots: %s', async (file_path) => {
+    expect(await refused({ file_path })).toMatchObject({
+      type: 'ValidationError',
+      message:
+        `file_path: ${JSON.stringify(file_path)} names no regular file inside the data roots; ` +
+        'allowed are paths relative to a data root, or absolute ones in it',
+    });
+  });
 
   it.each(['../secrets.csv', 'a/../../b.csv', '', 'a\0b.csv'])(
     'is refused at the door: %j',
@@ -463,7 +388,7 @@ describe('an ingest', () => {
   });
 
   it('whose file changes under it leaves nothing, and may try again', async () => {
-    const file_path = write('growing_20251215.csv', [header, lineOf('AABB')]);
+    const file_path = write('growing_20251215.csv', [HEADER, lineOf('AABB')]);
     const { ended } = await whileHeld(async () => {
       const run = execute({ file_path }, { maxRetries: 0 });
       await ingestWaits();
@@ -484,8 +409,8 @@ describe('an ingest', () => {
 
   it('beside another one of the same rows, in the opposite order, stores each row once', async () => {
     const lines = Array.from({ length: 4_000 }, (_, index) => lineOf(`A${index}`, index));
-    const forth = write('forth_20251215.csv', [header, ...lines]);
-    const back = write('back_20251215.csv', [header, ...lines.toReversed()]);
+    const forth = write('forth_20251215.csv', [HEADER, ...lines]);
+    const back = write('back_20251215.csv', [HEADER, ...lines.toReversed()]);
     const results = await Promise.all([ingest({ file_path: forth }), ingest({ file_path: back })]);
     const counts = results.map(({ inserted, duplicates }) => ({ inserted, duplicates }));
     expect(counts).toContainEqual({ inserted: 4_000, duplicates: 0 });
@@ -554,26 +479,28 @@ describe('the table', () => {
   });
 });
 
-describe.runIf(existsSync(realWeeks))('a real week', () => {
-  it.each([
-    ['20251215', '2025-12-12'],
-    ['20251222', '2025-12-19'],
-  ])('published on %s is stored whole, and nothing of it the second time', async (published, week) => {
-    const file_path = join(realWeeks, `finra_otc_weekly_otc_${published}.csv`);
-    const file = readWhole(file_path);
-    expect(file.rows).toBeGreaterThan(5_000);
-    expect(await ingest({ file_path })).toMatchObject({
-      file_sha256: file.sha256,
-      week_ending: week,
-      tier: 'OTC',
-      file_rows: file.rows,
-      inserted: file.rows,
-      duplicates: 0,
-      rejected: 0,
-    });
-    const totals = [{ rows: file.rows, shares: String(file.shares), trades: String(file.trades) }];
-    expect(await query(TOTALS, [week, 'OTC'])).toEqual(totals);
-    expect(await ingest({ file_path })).toMatchObject({ inserted: 0, duplicates: file.rows, rejected: 0 });
-    expect(await query(TOTALS, [week, 'OTC'])).toEqual(totals);
-  });
+describe('a real week', () => {
+  beforeAll(() => unpackRealWeeks(own));
+
+  it.each(REAL_WEEKS)(
+    'published on $published is stored whole, and nothing of it the second time',
+    async ({ published, week }) => {
+      const file_path = join(own, realWeekName(published));
+      const file = readWhole(file_path);
+      expect(file.rows).toBeGreaterThan(5_000);
+      expect(await ingest({ file_path })).toMatchObject({
+        file_sha256: file.sha256,
+        week_ending: week,
+        tier: 'OTC',
+        file_rows: file.rows,
+        inserted: file.rows,
+        duplicates: 0,
+        rejected: 0,
+      });
+      const totals = [{ rows: file.rows, shares: String(file.shares), trades: String(file.trades) }];
+      expect(await query(TOTALS, [week, 'OTC'])).toEqual(totals);
+      expect(await ingest({ file_path })).toMatchObject({ inserted: 0, duplicates: file.rows, rejected: 0 });
+      expect(await query(TOTALS, [week, 'OTC'])).toEqual(totals);
+    },
+  );
 });

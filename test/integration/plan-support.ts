@@ -1,5 +1,6 @@
 /** How Postgres would execute the statements that a function sends. */
-import type { Pool, Queryable } from '@spine/database';
+import { createDb, createPool } from '@spine/database';
+import type { Db, Pool, Queryable } from '@spine/database';
 
 export interface Sent {
   readonly text: string;
@@ -68,4 +69,45 @@ export async function planOf(
     await client.query('DEALLOCATE ALL');
     client.release();
   }
+}
+
+export interface WatchedDb {
+  /** The plans of every SELECT that `ask` sends, together. */
+  planOf(ask: (db: Db) => Promise<unknown>): Promise<Plan>;
+  close(): Promise<void>;
+}
+
+/** A query builder whose every SELECT is explained, with the values it carries, before it is sent. */
+export function watchedDb(connectionString: string): WatchedDb {
+  let seen: { seqScans: string[]; indexes: string[] } = { seqScans: [], indexes: [] };
+  const pool = createPool({ connectionString, max: 1 });
+  pool.on('connect', (client) => {
+    const query = client.query.bind(client);
+    const explain = async (text: string, values: unknown[]): Promise<void> => {
+      const { rows } = await query<{ 'QUERY PLAN': [{ Plan: PlanNode }] }>(
+        `EXPLAIN (FORMAT JSON, COSTS OFF) ${text}`,
+        values,
+      );
+      const root = rows[0]?.['QUERY PLAN'][0].Plan;
+      for (const node of root === undefined ? [] : nodesOf(root)) {
+        if (node['Node Type'] === 'Seq Scan') seen.seqScans.push(node['Relation Name'] ?? '?');
+        if (node['Index Name'] !== undefined) seen.indexes.push(node['Index Name']);
+      }
+    };
+    Object.assign(client, {
+      query: async (text: string, values: unknown[] = []) => {
+        if (/^\s*(SELECT|WITH)\b/i.test(text)) await explain(text, values);
+        return query(text, values);
+      },
+    });
+  });
+  const db = createDb(pool);
+  return {
+    planOf: async (ask) => {
+      seen = { seqScans: [], indexes: [] };
+      await ask(db);
+      return { seqScans: seen.seqScans, indexes: [...new Set(seen.indexes)] };
+    },
+    close: () => db.destroy(),
+  };
 }

@@ -11,7 +11,7 @@ import { prepareSchema } from './launch/schema.ts';
 export async function runMigrate(): Promise<number> {
   const say = (line: string): void => void process.stdout.write(`${line}\n`);
   try {
-    const settings = loadProcessSettings({ role: 'migrate' });
+    const settings = await loadProcessSettings({ role: 'migrate' });
     const databaseUrl = settings.database.url.reveal();
     const report = await prepareSchema(databaseUrl, (name) => say(`applying ${name}`));
     say(`schema version ${report.version}, ${report.applied.length} applied`);

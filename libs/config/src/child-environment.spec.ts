@@ -24,4 +24,24 @@ describe('childEnvironment', () => {
       SPINE_WORKERS: '1',
     });
   });
+
+  it('passes on what references to secrets need, wherever the reference stands, and no more', () => {
+    const env = {
+      DB_URL: 'postgres://h/d',
+      OTHER: 'x',
+      AWS_REGION: 'eu-central-1',
+      SPINE_API_KEYS: 'secret:env:KEYS',
+    };
+    expect(childEnvironment({}, env)).toEqual({ SPINE_API_KEYS: 'secret:env:KEYS' });
+    const configured = {
+      ...env,
+      SPINE_DATABASE_URL: 'secret:env:DB_URL',
+      SPINE_REDIS_URL: 'secret:aws:redis',
+    };
+    expect(childEnvironment({}, env, configured)).toEqual({
+      SPINE_API_KEYS: 'secret:env:KEYS',
+      DB_URL: 'postgres://h/d',
+      AWS_REGION: 'eu-central-1',
+    });
+  });
 });

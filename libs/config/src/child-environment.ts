@@ -1,4 +1,6 @@
-import type { Environment } from './settings.ts';
+import { toEnvironment } from './cascade/layers.ts';
+import { readProcessConfiguration } from './process-settings.ts';
+import type { Environment } from './settings-model.ts';
 
 /** Not Spine's, but a Node process needs them to find programs, certificates, proxies and temporary folders. */
 const PASSED_ON = [
@@ -21,17 +23,35 @@ const PASSED_ON = [
   'no_proxy',
 ];
 
+/** What references in these settings need that is not Spine's: the variable of `secret:env:`, the SDK's for `secret:aws:`. */
+function neededByReferences(configured: Environment): (name: string) => boolean {
+  const named = new Set<string>();
+  let aws = false;
+  for (const [name, value] of Object.entries(configured)) {
+    const text = value?.trim() ?? '';
+    if (!name.startsWith('SPINE_')) continue;
+    if (text.startsWith('secret:env:')) named.add(text.slice('secret:env:'.length));
+    if (text.startsWith('secret:aws:')) aws = true;
+  }
+  return (name) => named.has(name) || (aws && name.startsWith('AWS_'));
+}
+
 /**
  * The environment of a service started by the launcher: the SPINE_ variables of this process with `overrides`
- * on top (undefined removes one), and of the rest only what a Node process needs. A PGHOST or PGPASSWORD of the
- * user's shell must not reach a service.
+ * on top (undefined removes one), and of the rest only what a Node process needs and what references to secrets name.
+ * A PGHOST or PGPASSWORD of the user's shell must not reach a service. The service reads the same files as the launcher:
+ * it works in the same folder.
+ *
+ * @param configured the settings that may hold references; default: `env`, for this process with its files
  */
 export function childEnvironment(
   overrides: Environment,
-  env: Environment = process.env,
+  env?: Environment,
+  configured: Environment = env ?? toEnvironment(readProcessConfiguration().merged),
 ): Record<string, string> {
-  const chosen = Object.entries(env).filter(
-    ([name]) => name.startsWith('SPINE_') || PASSED_ON.includes(name),
+  const isNeeded = neededByReferences(configured);
+  const chosen = Object.entries(env ?? process.env).filter(
+    ([name]) => name.startsWith('SPINE_') || PASSED_ON.includes(name) || isNeeded(name),
   );
   const merged = { ...Object.fromEntries(chosen), ...overrides };
   return Object.fromEntries(

@@ -1,6 +1,9 @@
 /** The formats environment variables come in: text in, typed value out. What is wrong is said by the caller. */
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import { parseRetentionPolicy, tryResult } from '@spine/core';
+import type { RetentionPolicy } from '@spine/core';
+import { isProfileName } from './cascade/profiles.ts';
 import { Secret } from './secret.ts';
 
 /** A whole number in decimal digits: no sign, fraction, exponent or spaces. */
@@ -59,3 +62,39 @@ export const secretList = z
   .transform((text) => [...new Set(parts(text, ','))])
   .pipe(z.array(z.string().regex(/^[A-Za-z0-9_.-]{16,256}$/)).min(1))
   .transform((keys) => keys.map((key) => new Secret(key)));
+
+export const DEFAULT_TIER = 'minimal';
+export const TIER_ALLOWED = 'a-z followed by up to 31 of a-z 0-9 _ -, but not base or local';
+
+/** Also the end of a file name, `.env.{tier}`: nothing that another file of the cascade is named after. */
+export const tierName = z
+  .string()
+  .regex(/^[a-z][a-z0-9_-]{0,31}$/)
+  .refine((name) => name !== 'base' && name !== 'local');
+
+/** The same, printable: an address that holds no password. */
+export const plainHttpUrl = z.string().refine((text) => {
+  if (!/^https?:\/\//.test(text) || !URL.canParse(text)) return false;
+  const { username, password, search, hash } = new URL(text);
+  return username === '' && password === '' && search === '' && hash === '';
+});
+
+/** A token as HTTP headers can carry it. */
+export const token = z
+  .string()
+  .regex(/^[\x21-\x7e]{1,4096}$/)
+  .transform((text) => new Secret(text));
+
+export const profileName = z.string().refine(isProfileName);
+
+export const vaultPath = z.string().regex(/^[A-Za-z0-9_.-]{1,128}(\/[A-Za-z0-9_.-]{1,128}){0,7}$/);
+
+export const awsRegion = z.string().regex(/^[a-z]{2}(-[a-z]+){1,3}-\d{1,2}$/);
+
+/** A retention policy of the ledger; the rules of its tables are part of the format. */
+export const ledgerRetention = z.string().transform((text, ctx): RetentionPolicy => {
+  const parsed = tryResult(() => parseRetentionPolicy(text));
+  if (parsed.isOk()) return parsed.value;
+  ctx.issues.push({ code: 'custom', message: parsed.error.message, input: text });
+  return z.NEVER;
+});

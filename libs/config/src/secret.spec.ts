@@ -1,4 +1,5 @@
-import { inspect } from 'node:util';
+import { inspect, format } from 'node:util';
+import { serialize } from 'node:v8';
 import { describe, expect, it } from 'vitest';
 import { Secret } from './secret.ts';
 
@@ -14,6 +15,14 @@ describe('Secret', () => {
       inspect(secret),
       inspect({ deep: { secret } }, { depth: 9, showHidden: true }),
       Object.entries(secret).join(),
+      format('%s %o %O %j %d', secret, secret, secret, secret, secret),
+      new Error(`failed with ${String(secret)}`, { cause: secret }).stack,
+      inspect(new Error('x', { cause: secret })),
+      JSON.stringify(structuredClone({ secret })),
+      serialize({ secret }).toString('latin1'),
+      [secret].join(),
+      Object.getOwnPropertyNames(secret).join(),
+      JSON.stringify({ ...secret }),
     ].join('\n');
     expect(printed).not.toContain('correct');
     expect(printed).toContain('[REDACTED]');

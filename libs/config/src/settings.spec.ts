@@ -1,6 +1,9 @@
 import { ConfigError } from '@spine/core';
 import { describe, expect, it } from 'vitest';
-import { isLoopbackHost, loadSettings, type Environment, type Role } from './settings.ts';
+import { FeatureFlags } from './flags/feature-flags.ts';
+import { isLoopbackHost } from './loopback.ts';
+import { loadSettings } from './settings.ts';
+import type { Environment, Role } from './settings-model.ts';
 
 const DATABASE = { SPINE_DATABASE_URL: 'postgresql://spine:pw@db:5432/spine' };
 const KEY = 'abcdefgh.ijkl-mnop_0';
@@ -20,6 +23,7 @@ describe('defaults', () => {
     const settings = loadSettings({}, { role: 'launcher', cwd: '/project' });
     expect(settings).toEqual({
       role: 'launcher',
+      tier: 'minimal',
       api: { host: '127.0.0.1', port: 3000, portIsExplicit: false, keys: [], open: true },
       database: { url: undefined, poolSize: 10 },
       redis: { url: undefined },
@@ -31,10 +35,18 @@ describe('defaults', () => {
         maxRssMb: 0,
         maxRuns: 0,
       },
-      retention: { days: undefined },
+      retention: { days: undefined, ledger: new Map() },
       log: { level: 'info' },
       runLog: { level: 'info' },
       payloads: { inlineBytes: 131_072, maxBytes: 16_777_216, dir: undefined },
+      eventBus: { backend: 'auto' },
+      secrets: {
+        dir: '/run/secrets',
+        ttlSeconds: 300,
+        vault: undefined,
+        aws: { region: undefined, endpoint: undefined },
+      },
+      flags: expect.any(FeatureFlags) as unknown,
       dataDir: '/project/.spine',
       dataRoots: ['/project/data', '/project/libs/domains/finra-otc/fixtures'],
       shutdownGraceSeconds: 8,
@@ -75,6 +87,7 @@ describe('given values', () => {
         SPINE_WORKER_MAX_RSS_MB: '512',
         SPINE_WORKER_MAX_RUNS: '10000',
         SPINE_RETENTION_DAYS: '90',
+        SPINE_LEDGER_RETENTION: 'work_items=30',
         SPINE_HEALTH_PORT: '9100',
       },
       { role: 'worker', cwd: '/project' },
@@ -95,6 +108,7 @@ describe('given values', () => {
       maxRuns: 10_000,
     });
     expect(settings.retention.days).toBe(90);
+    expect([...settings.retention.ledger]).toEqual([['work_items', 30]]);
     expect(settings.log.level).toBe('silent');
     expect(settings.runLog.level).toBe('warn');
     expect(settings.payloads).toEqual({
@@ -135,6 +149,8 @@ describe('given values', () => {
     ['SPINE_WORKER_MAX_RUNS', '-1'],
     ['SPINE_RETENTION_DAYS', '0.5'],
     ['SPINE_RETENTION_DAYS', '36501'],
+    ['SPINE_LEDGER_RETENTION', 'work_items=29'],
+    ['SPINE_LEDGER_RETENTION', 'rejects=36500'],
     ['SPINE_HEALTH_PORT', '70000'],
     ['SPINE_DATA_ROOTS', ':'],
     ['SPINE_DATA_DIR', 'a\0b'],

@@ -1,105 +1,19 @@
-import { BlockList, isIP } from 'node:net';
+/** From an environment to settings: validates, and says everything that is wrong at once. Pure but for the default folder. */
 import { resolve } from 'node:path';
 import { ConfigError } from '@spine/core';
+import { describeFinding, validateComponentCombination } from './components.ts';
+import { FLAG_VARIABLE_PREFIX, readFlagVariables } from './flags/flag-variables.ts';
+import { SPINE_FLAG_DEFINITIONS, spineFlags } from './flags/spine-flags.ts';
+import { isLoopbackHost } from './loopback.ts';
 import { nearestName, quoteValue } from './report.ts';
-import type { Secret } from './secret.ts';
-import {
-  describeVariable,
-  environmentSchema,
-  VARIABLE_NAMES,
-  type LogLevel,
-  type VariableName,
-} from './variables.ts';
+import type { Environment, LoadOptions, Role, SecretSettings, Settings } from './settings-model.ts';
+import { describeVariable, environmentSchema, VARIABLE_NAMES } from './variables.ts';
+import type { EnvironmentValues, VariableName } from './variables.ts';
 
-/** Which process asks: `launcher` is `npm start`, `migrate` the one-shot migration. */
-export const ROLES = ['launcher', 'api', 'worker', 'scheduler', 'migrate'] as const;
-export type Role = (typeof ROLES)[number];
-
-export type Environment = Readonly<Record<string, string | undefined>>;
-
-/** Everything configurable, validated. Folders are absolute. */
-export interface Settings<R extends Role = Role> {
-  readonly role: R;
-  readonly api: {
-    readonly host: string;
-    /** 0: any free port. */
-    readonly port: number;
-    /** True when the port was chosen by SPINE_PORT rather than by default. */
-    readonly portIsExplicit: boolean;
-    readonly keys: readonly Secret[];
-    /** Local mode: no key is asked for. Only ever true on a loopback address without keys. */
-    readonly open: boolean;
-  };
-  readonly database: {
-    /** Undefined only for the launcher: it then runs the embedded Postgres. */
-    readonly url: 'launcher' extends R ? Secret | undefined : Secret;
-    /** Most connections of this process. */
-    readonly poolSize: number;
-  };
-  readonly redis: {
-    /** Undefined: the queue runs on Postgres. */
-    readonly url: Secret | undefined;
-  };
-  readonly worker: {
-    /** Processes the launcher starts. */
-    readonly count: number;
-    /** Runs of one process at the same time. */
-    readonly concurrency: number;
-    readonly lanes: readonly string[];
-    /** How long a worker holds a run without a heartbeat. */
-    readonly leaseSeconds: number;
-    /** Resident memory in MiB over which a worker is replaced by a fresh one; 0 is off. */
-    readonly maxRssMb: number;
-    /** Runs after which a worker is replaced by a fresh one; 0 is off. */
-    readonly maxRuns: number;
-  };
-  readonly retention: {
-    /** Finished runs older than this are deleted by the scheduler; undefined: never. */
-    readonly days: number | undefined;
-  };
-  readonly log: { readonly level: LogLevel };
-  readonly runLog: {
-    /** Of the lines stored with runs. */
-    readonly level: LogLevel;
-  };
-  readonly payloads: {
-    /** Bytes of JSON up to which params and results stay in the run's row. */
-    readonly inlineBytes: number;
-    /** Bytes of JSON that params or a result may have. */
-    readonly maxBytes: number;
-    /** Where larger ones are kept; undefined: in Postgres. */
-    readonly dir: string | undefined;
-  };
-  readonly dataDir: string;
-  readonly dataRoots: readonly string[];
-  readonly shutdownGraceSeconds: number;
-  /** Port for /health and /metrics of a worker or scheduler; undefined when off. */
-  readonly healthPort: number | undefined;
-  /** One line per SPINE_ variable that is set and means nothing. For the log at start. */
-  readonly warnings: readonly string[];
-}
-
-export interface LoadOptions<R extends Role = Role> {
-  readonly role: R;
-  /** Base of relative folders. Default: the working directory. */
-  readonly cwd?: string;
-}
-
-const loopback = new BlockList();
-loopback.addSubnet('127.0.0.0', 8, 'ipv4');
-loopback.addAddress('::1', 'ipv6');
-
-/** True for an address that only this machine can reach. */
-export function isLoopbackHost(host: string): boolean {
-  const family = isIP(host);
-  if (family === 0) return host.toLowerCase() === 'localhost';
-  return loopback.check(host, family === 6 ? 'ipv6' : 'ipv4');
-}
-
-type PresentVariables = Partial<Record<VariableName, string>>;
+export type PresentVariables = Partial<Record<VariableName, string>>;
 
 /** Empty means not set: compose files and shells pass variables through as empty text. */
-function presentVariables(env: Environment): PresentVariables {
+export function presentVariables(env: Environment): PresentVariables {
   const present: PresentVariables = {};
   for (const name of VARIABLE_NAMES) {
     const value = env[name]?.trim();
@@ -108,10 +22,15 @@ function presentVariables(env: Environment): PresentVariables {
   return present;
 }
 
+/** What other readers than the schema understand. */
+const OTHER_PREFIXES = ['SPINE_TEST_', 'SPINE_SECRET_', FLAG_VARIABLE_PREFIX];
+
 function warningsFor(env: Environment): string[] {
   const known: readonly string[] = VARIABLE_NAMES;
+  const isOurs = (name: string) =>
+    /^SPINE_/i.test(name) && !OTHER_PREFIXES.some((each) => name.startsWith(each));
   return Object.keys(env)
-    .filter((name) => /^SPINE_/i.test(name) && !name.startsWith('SPINE_TEST_') && !known.includes(name))
+    .filter((name) => isOurs(name) && !known.includes(name))
     .sort()
     .map((name) => {
       const nearest = nearestName(name, known);
@@ -137,32 +56,104 @@ function requirementProblems(present: PresentVariables, bad: ReadonlySet<unknown
   return problems;
 }
 
-function fail(problems: readonly string[]): never {
+/** @throws ConfigError with one line for each problem */
+export function fail(problems: readonly string[]): never {
   const count = problems.length === 1 ? '1 setting is' : `${problems.length} settings are`;
   throw new ConfigError(`${count} not usable:\n${problems.map((problem) => `  ${problem}`).join('\n')}`);
 }
 
+/** One line for each variable that is not well formed. */
+export function malformedProblems(
+  present: PresentVariables,
+  bad: ReadonlySet<unknown>,
+  hidden: ReadonlySet<string> = new Set(),
+): string[] {
+  return VARIABLE_NAMES.filter((name) => bad.has(name)).map((name) => {
+    const { allowed, quoting } = describeVariable(name);
+    const given = quoteValue(present[name] ?? '', hidden.has(name) ? 'hidden' : quoting);
+    return `${name}: given ${given}; allowed: ${allowed}`;
+  });
+}
+
+/** Where secrets are found, of well-formed variables. */
+export function toSecretSettings(values: SecretValues, cwd: string): SecretSettings {
+  const { SPINE_VAULT_ADDR: address, SPINE_VAULT_TOKEN_FILE: tokenFile } = values;
+  return {
+    dir: resolve(cwd, values.SPINE_SECRETS_DIR),
+    ttlSeconds: values.SPINE_SECRETS_TTL_SECONDS,
+    vault:
+      address === undefined
+        ? undefined
+        : {
+            address,
+            token: values.SPINE_VAULT_TOKEN,
+            tokenFile: tokenFile === undefined ? undefined : resolve(cwd, tokenFile),
+            namespace: values.SPINE_VAULT_NAMESPACE,
+          },
+    aws: { region: values.SPINE_AWS_REGION, endpoint: values.SPINE_AWS_ENDPOINT },
+  };
+}
+
+export type SecretValues = Pick<
+  EnvironmentValues,
+  | 'SPINE_SECRETS_DIR'
+  | 'SPINE_SECRETS_TTL_SECONDS'
+  | 'SPINE_VAULT_ADDR'
+  | 'SPINE_VAULT_TOKEN'
+  | 'SPINE_VAULT_TOKEN_FILE'
+  | 'SPINE_VAULT_NAMESPACE'
+  | 'SPINE_AWS_REGION'
+  | 'SPINE_AWS_ENDPOINT'
+>;
+
 /**
- * Validates an environment for one role.
+ * Validates an environment for one role. Knows no files and no references: `loadProcessSettings` does.
  *
- * @throws ConfigError listing every bad variable with what was given (secrets not shown) and what is allowed.
+ * @throws ConfigError listing every bad variable with what was given (secrets not shown) and what is allowed, and which
+ * backends do not fit together.
  */
 export function loadSettings<R extends Role>(env: Environment, options: LoadOptions<R>): Settings<R>;
-export function loadSettings(env: Environment, { role, cwd = process.cwd() }: LoadOptions): Settings {
+export function loadSettings(env: Environment, { role, cwd = process.cwd(), hidden }: LoadOptions): Settings {
   const present = presentVariables(env);
   const parsed = environmentSchema.safeParse(present);
   const bad = new Set<unknown>(parsed.success ? [] : parsed.error.issues.map((issue) => issue.path[0]));
-  const malformed = VARIABLE_NAMES.filter((name) => bad.has(name)).map((name) => {
-    const { allowed, quoting } = describeVariable(name);
-    return `${name}: given ${quoteValue(present[name] ?? '', quoting)}; allowed: ${allowed}`;
-  });
-  const problems = [...malformed, ...requirementProblems(present, bad, role)];
+  const flagVariables = readFlagVariables(SPINE_FLAG_DEFINITIONS, env);
+  const problems = [
+    ...malformedProblems(present, bad, hidden),
+    ...requirementProblems(present, bad, role),
+    ...flagVariables.problems,
+  ];
   if (!parsed.success || problems.length > 0) fail(problems);
   const values = parsed.data;
+  const secrets = toSecretSettings(values, cwd);
+  const payloadDir =
+    values.SPINE_PAYLOAD_DIR === undefined ? undefined : resolve(cwd, values.SPINE_PAYLOAD_DIR);
+  const dataDir = resolve(cwd, values.SPINE_DATA_DIR);
+  const dataRoots = values.SPINE_DATA_ROOTS.map((root) => resolve(cwd, root));
+
+  const findings = validateComponentCombination({
+    role,
+    tier: values.SPINE_TIER,
+    database: values.SPINE_DATABASE_URL === undefined ? 'embedded' : 'postgres',
+    redis: values.SPINE_REDIS_URL !== undefined,
+    eventBus: values.SPINE_EVENT_BUS,
+    workers: values.SPINE_WORKERS,
+    dataDir,
+    dataRoots,
+    payloadDir,
+    secretsDir: secrets.dir,
+    vault: {
+      address: values.SPINE_VAULT_ADDR,
+      token: values.SPINE_VAULT_TOKEN !== undefined || values.SPINE_VAULT_TOKEN_FILE !== undefined,
+    },
+  });
+  const errors = findings.filter(({ severity }) => severity === 'error');
+  if (errors.length > 0) fail(errors.map(describeFinding));
 
   const keys = values.SPINE_API_KEYS ?? [];
   return {
     role,
+    tier: values.SPINE_TIER,
     api: {
       host: values.SPINE_HOST,
       port: values.SPINE_PORT,
@@ -180,27 +171,24 @@ export function loadSettings(env: Environment, { role, cwd = process.cwd() }: Lo
       maxRssMb: values.SPINE_WORKER_MAX_RSS_MB,
       maxRuns: values.SPINE_WORKER_MAX_RUNS,
     },
-    retention: { days: values.SPINE_RETENTION_DAYS === 0 ? undefined : values.SPINE_RETENTION_DAYS },
+    retention: {
+      days: values.SPINE_RETENTION_DAYS === 0 ? undefined : values.SPINE_RETENTION_DAYS,
+      ledger: values.SPINE_LEDGER_RETENTION ?? new Map(),
+    },
     log: { level: values.SPINE_LOG_LEVEL },
     runLog: { level: values.SPINE_RUN_LOG_LEVEL },
     payloads: {
       inlineBytes: values.SPINE_PAYLOAD_INLINE_KB * 1024,
       maxBytes: values.SPINE_PAYLOAD_MAX_MB * 1024 * 1024,
-      dir: values.SPINE_PAYLOAD_DIR === undefined ? undefined : resolve(cwd, values.SPINE_PAYLOAD_DIR),
+      dir: payloadDir,
     },
-    dataDir: resolve(cwd, values.SPINE_DATA_DIR),
-    dataRoots: values.SPINE_DATA_ROOTS.map((root) => resolve(cwd, root)),
+    eventBus: { backend: values.SPINE_EVENT_BUS },
+    secrets,
+    flags: spineFlags(env),
+    dataDir,
+    dataRoots,
     shutdownGraceSeconds: values.SPINE_SHUTDOWN_GRACE_SECONDS,
     healthPort: values.SPINE_HEALTH_PORT === 0 ? undefined : values.SPINE_HEALTH_PORT,
-    warnings: warningsFor(env),
+    warnings: [...warningsFor(env), ...flagVariables.warnings, ...findings.map(describeFinding)],
   };
-}
-
-/**
- * `loadSettings` of this process's own environment: the one place that reads it.
- *
- * @throws ConfigError as `loadSettings` does.
- */
-export function loadProcessSettings<R extends Role>(options: LoadOptions<R>): Settings<R> {
-  return loadSettings(process.env, options);
 }

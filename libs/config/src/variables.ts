@@ -1,18 +1,32 @@
 /** Every environment variable Spine reads, in one schema, with what its documentation says. */
 import { z } from 'zod';
+import { LEDGER_RETENTION, PURGEABLE_TABLES } from '@spine/core';
+import { PROFILE_ALLOWED } from './cascade/profiles.ts';
 import {
+  awsRegion,
+  DEFAULT_TIER,
   hostAddress,
   laneList,
+  ledgerRetention,
   path,
   pathList,
+  plainHttpUrl,
+  profileName,
   secretList,
   serverUrl,
+  TIER_ALLOWED,
+  tierName,
+  token,
+  vaultPath,
   wholeNumber,
   wholeNumberOrOff,
 } from './formats.ts';
 
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
+
+export const EVENT_BUSES = ['auto', 'memory', 'postgres', 'redis'] as const;
+export type EventBusChoice = (typeof EVENT_BUSES)[number];
 
 /** How a bad value is quoted in an error: as it is, as a URL without its credentials, or not at all. */
 export type Quoting = 'plain' | 'url' | 'hidden';
@@ -47,7 +61,20 @@ function optional<T extends z.ZodType<unknown, string>>(schema: T, quoting: Quot
   return variable;
 }
 
+const LEDGER_RETENTION_ALLOWED = `table=days separated by commas; at least ${PURGEABLE_TABLES.map(
+  (table) => `${table}=${LEDGER_RETENTION[table].minimumDays}`,
+).join(', ')}`;
+
 export const environmentSchema = z.object({
+  SPINE_TIER: withDefault(tierName, DEFAULT_TIER, {
+    allowed: TIER_ALLOWED,
+    meaning:
+      'Names the env file `.env.{tier}` that is read. `standard` insists on an own Postgres, `full` on Redis too.',
+  }),
+  SPINE_PROFILE: optional(profileName, 'plain', {
+    allowed: PROFILE_ALLOWED,
+    meaning: 'The profile, a TOML file, whose settings stand below those of env files and environment.',
+  }),
   SPINE_HOST: withDefault(hostAddress, '127.0.0.1', {
     allowed: 'an IP address or host name',
     meaning: 'Address the API listens on. Any address but a loopback one requires `SPINE_API_KEYS`.',
@@ -133,9 +160,51 @@ export const environmentSchema = z.object({
     allowed: 'a whole number from 0 to 36500; 0 is off',
     meaning: 'Days after which the scheduler deletes finished runs with their events. 0 keeps everything.',
   }),
+  SPINE_LEDGER_RETENTION: optional(ledgerRetention, 'plain', {
+    allowed: LEDGER_RETENTION_ALLOWED,
+    meaning:
+      'Days after which the scheduler deletes rows of the data ledger, by table. What is not named is kept.',
+  }),
   SPINE_HEALTH_PORT: withDefault(wholeNumber(0, 65535), '0', {
     allowed: 'a whole number from 0 to 65535; 0 is off',
     meaning: 'Port of a worker or scheduler for /health and /metrics. `npm start` counts up from it.',
+  }),
+  SPINE_EVENT_BUS: withDefault(z.enum(EVENT_BUSES), 'auto', {
+    allowed: `one of ${EVENT_BUSES.join(', ')}`,
+    meaning:
+      'What carries published events between processes; auto is Redis where there is one, else Postgres.',
+  }),
+  SPINE_SECRETS_DIR: withDefault(path, '/run/secrets', {
+    allowed: 'a folder, absolute or relative to the working directory',
+    meaning: 'Where `secret:file:` references are read. Nothing outside of it is.',
+  }),
+  SPINE_SECRETS_TTL_SECONDS: withDefault(wholeNumber(0, 86400), '300', {
+    allowed: 'a whole number from 0 to 86400; 0 is off',
+    meaning: 'Seconds a secret is remembered before its backend is asked again.',
+  }),
+  SPINE_VAULT_ADDR: optional(plainHttpUrl, 'url', {
+    allowed: 'an http:// or https:// URL without user, query and fragment',
+    meaning: 'Vault, for `secret:vault:` references.',
+  }),
+  SPINE_VAULT_TOKEN: optional(token, 'hidden', {
+    allowed: '1 to 4096 printable ASCII characters without spaces',
+    meaning: "Vault's token. `SPINE_VAULT_TOKEN_FILE` is the other way.",
+  }),
+  SPINE_VAULT_TOKEN_FILE: optional(path, 'plain', {
+    allowed: 'a file, absolute or relative to the working directory',
+    meaning: "A file that holds Vault's token and is read for every request, as an agent renews it.",
+  }),
+  SPINE_VAULT_NAMESPACE: optional(vaultPath, 'plain', {
+    allowed: 'names of A-Z a-z 0-9 _ . - separated by slashes',
+    meaning: 'Namespace of Vault Enterprise.',
+  }),
+  SPINE_AWS_REGION: optional(awsRegion, 'plain', {
+    allowed: 'a region such as eu-central-1',
+    meaning: "Region of AWS Secrets Manager, for `secret:aws:` references. Without it: the SDK's own rules.",
+  }),
+  SPINE_AWS_ENDPOINT: optional(plainHttpUrl, 'url', {
+    allowed: 'an http:// or https:// URL without user, query and fragment',
+    meaning: "Where AWS Secrets Manager is. Without it: the region's own address.",
   }),
 });
 

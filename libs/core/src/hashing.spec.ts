@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ValidationError } from './errors/permanent.ts';
-import { hashJson, hashRecord, sha256Hex } from './hashing.ts';
+import { parseDecimal } from './finance/decimal.ts';
+import { hashContent, hashFields, hashJson, hashRecord, sha256Hex } from './hashing.ts';
 import { canonicalJson } from './json/canonical-json.ts';
 
 const field = fc.oneof(
@@ -76,5 +77,44 @@ describe('hashJson', () => {
     expect(hashJson({ a: 1, b: [2] })).toBe(hashJson({ b: [2], a: 1 }));
     expect(hashJson({ a: 1, b: [2] })).toBe(sha256Hex('{"a":1,"b":[2]}'));
     expect(hashJson({ a: 1 })).not.toBe(hashJson({ a: '1' }));
+  });
+});
+
+describe('hashes of records', () => {
+  const row = {
+    week_ending: '2025-12-26',
+    tier: 'OTC',
+    symbol: 'AAPL',
+    shares: '100',
+    run_id: 'a',
+    captured_at: 1,
+  };
+
+  it('take the fields asked for, in any order, with their names', () => {
+    const key = ['week_ending', 'tier', 'symbol'];
+    expect(hashFields(row, key)).toBe(hashFields({ ...row, shares: '200' }, key.toReversed()));
+    expect(hashFields(row, key)).not.toBe(hashFields({ ...row, tier: 'NMS_TIER_1' }, key));
+    expect(hashFields({ a: 1, b: 2 }, ['a', 'b'])).not.toBe(hashFields({ a: 2, b: 1 }, ['a', 'b']));
+    expect(hashFields(row, key)).toBe(hashJson({ symbol: 'AAPL', tier: 'OTC', week_ending: '2025-12-26' }));
+  });
+
+  it('leave out who wrote a row and when, and nothing else', () => {
+    expect(hashContent({ ...row, run_id: 'b', captured_at: 2 })).toBe(hashContent(row));
+    expect(hashContent({ ...row, shares: '101' })).not.toBe(hashContent(row));
+    expect(hashContent(row, ['shares'])).not.toBe(hashContent({ ...row, run_id: 'b' }, ['shares']));
+  });
+
+  it('take exact amounts and instants', () => {
+    const amount = (text: string): string => hashContent({ amount: parseDecimal(text), at: new Date(0) });
+    expect(amount('1.50')).toBe(amount('1.5'));
+    expect(amount('1.5')).not.toBe(amount('1.51'));
+  });
+
+  it('refuse what would make different rows look the same', () => {
+    expect(() => hashFields(row, [])).toThrow('there are none to hash');
+    expect(() => hashFields(row, ['tier', 'venue'])).toThrow('venue: the record has no such field');
+    expect(() => hashFields(row, ['toString'])).toThrow(ValidationError);
+    expect(() => hashFields({ a: undefined }, ['a'])).toThrow(ValidationError);
+    expect(() => hashContent({ run_id: 'a' })).toThrow(ValidationError);
   });
 });

@@ -32,3 +32,51 @@ export function hashRecord(values: readonly (string | number | null)[]): string 
   }
   return sha256Hex(JSON.stringify(values));
 }
+
+/**
+ * Columns that say when and by which run a row was written, and nothing about what it says. Two rows that differ in
+ * these alone are the same data.
+ */
+export const AUDIT_FIELDS: readonly string[] = [
+  'batch_id',
+  'calculated_at',
+  'capture_id',
+  'captured_at',
+  'created_at',
+  'execution_id',
+  'ingested_at',
+  'parent_execution_id',
+  'recorded_at',
+  'run_id',
+  'updated_at',
+];
+
+/**
+ * The hash of some fields of a record, names included, whatever their order: of the natural key to find a record again,
+ * of the key and the content to see that it has changed. Values as `canonicalJson` takes them (Dates and decimals count
+ * as their text). Throws ValidationError for no fields and for one that the record does not have, because rows without
+ * it would all look the same.
+ */
+export function hashFields(record: Readonly<Record<string, unknown>>, fields: readonly string[]): string {
+  if (fields.length === 0) {
+    throw new ValidationError('fields: there are none to hash; allowed are one or more');
+  }
+  const missing = fields.find((field) => !Object.hasOwn(record, field) || record[field] === undefined);
+  if (missing !== undefined) {
+    throw new ValidationError(`${missing}: the record has no such field; allowed are its own fields`, {
+      issues: [{ field: missing, code: 'missing', message: 'must be a field of the record' }],
+    });
+  }
+  return hashJson(Object.fromEntries(fields.map((field) => [field, record[field]])));
+}
+
+/** The hash of all fields but the `excluded` ones (default: `AUDIT_FIELDS`). Throws as `hashFields` does. */
+export function hashContent(
+  record: Readonly<Record<string, unknown>>,
+  excluded: readonly string[] = AUDIT_FIELDS,
+): string {
+  return hashFields(
+    record,
+    Object.keys(record).filter((field) => !excluded.includes(field)),
+  );
+}

@@ -1,7 +1,15 @@
+export { CONDITION_LIMITS, parseCondition, type Condition } from './expression/condition.ts';
+export { parseJsonLocation, type JsonLocation } from './expression/path.ts';
+export * from './assets/index.ts';
 export { assertNever, invariant } from './assert-never.ts';
 export { FixedClock, ManualClock, systemClock, type Clock } from './clock.ts';
+export * from './content/index.ts';
+export { ExecutionContext, type NewExecution } from './context/execution-context.ts';
 export * from './errors/index.ts';
-export { hashJson, hashRecord, sha256Hex } from './hashing.ts';
+export * from './finance/index.ts';
+export { AUDIT_FIELDS, hashContent, hashFields, hashJson, hashRecord, sha256Hex } from './hashing.ts';
+export { IDEMPOTENCY_LEVELS, IdempotencyLevel, rerunEffect, type RerunEffect } from './idempotency.ts';
+export { LogicalKey, LogicalKeyColumns, type KeyValue } from './idempotency-key.ts';
 export {
   isUuid,
   newEventId,
@@ -31,6 +39,19 @@ export {
   type JsonPrimitive,
   type JsonValue,
 } from './json/json-value.ts';
+export * from './ledger/anomaly.ts';
+export * from './ledger/manifest.ts';
+export * from './ledger/quality-checks.ts';
+export * from './ledger/quality.ts';
+export * from './ledger/reject.ts';
+export * from './ledger/backfill.ts';
+export * from './ledger/backfill-plan.ts';
+export * from './ledger/cadence.ts';
+export * from './ledger/calc-dependency.ts';
+export * from './ledger/expected-schedule.ts';
+export * from './ledger/readiness.ts';
+export * from './ledger/watermark.ts';
+export * from './ledger/work-item.ts';
 export {
   collect,
   collectAllErrors,
@@ -44,6 +65,7 @@ export {
   tryResultAsync,
   type Result,
 } from './result.ts';
+export * from './rolling/index.ts';
 export {
   handlerKey,
   PRIORITIES,
@@ -64,6 +86,8 @@ export {
   type TerminalStatus,
   type WaitingStatus,
 } from './run/status.ts';
+export * from './tags/index.ts';
+export { DateRange } from './temporal/date-range.ts';
 export {
   addDays,
   comparePlainDates,
@@ -75,5 +99,33 @@ export {
   plainDateFromInstant,
   type PlainDate,
 } from './temporal/plain-date.ts';
+export {
+  intervalContains,
+  intervalsOverlap,
+  planSupersede,
+  recordAsOf,
+  supersede,
+  systemInterval,
+  timeInterval,
+  validInterval,
+  type BiTemporalChange,
+  type BiTemporalRecord,
+  type Interval,
+  type Remainder,
+  type SupersedePlan,
+} from './temporal/bitemporal.ts';
+export {
+  captureLagMs,
+  ENVELOPE_CLOCKS,
+  envelopeFromJson,
+  envelopeToJson,
+  pointInTime,
+  temporalEnvelope,
+  type EnvelopeClock,
+  type EnvelopeTimes,
+  type TemporalEnvelope,
+  type TemporalEnvelopeJson,
+} from './temporal/envelope.ts';
 export { WeekEnding } from './temporal/week-ending.ts';
+export * from './ledger/retention.ts';
 export { isStorableText, toStorableText, truncateText } from './text.ts';

@@ -5,6 +5,10 @@ import { ControlFeed } from './control/control-feed.ts';
 import { CapacityCache } from './dispatch/capacity.ts';
 import { Dispatcher } from './dispatch/dispatcher.ts';
 import { HintPublisher } from './dispatch/hint-publisher.ts';
+import type { EventBus } from './event-bus/bus.ts';
+import { openEventBus } from './event-bus/open-bus.ts';
+import type { OpenBusOptions } from './event-bus/open-bus.ts';
+import { RunEventSource } from './event-bus/run-events.ts';
 import { EventSignal } from './events/event-signal.ts';
 import { EventStreams } from './events/event-streams.ts';
 import type { EventStreamsOptions } from './events/event-streams.ts';
@@ -37,6 +41,8 @@ export interface EngineOptions {
   readonly payloads?: PayloadOptions;
   /** Of clients that follow events. */
   readonly events?: Pick<EventStreamsOptions, 'maxStreams' | 'heartbeatMs' | 'maxWaiting'>;
+  /** What carries events between processes. Default auto: Redis where there is one, else Postgres. */
+  readonly eventBus?: OpenBusOptions['backend'];
   /** Used instead of the queue the URLs ask for. */
   readonly queue?: HintQueue;
 }
@@ -61,6 +67,8 @@ export interface Engine extends Guards {
   readonly eventSignal: EventSignal;
   /** Events as they come, for clients of this process. */
   readonly eventStreams: EventStreams;
+  /** Word of what has happened, to whoever listens now; that of runs as `run.*`. */
+  readonly eventBus: EventBus;
   readonly registry: HandlerRegistry;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -120,6 +128,17 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     logger,
     metrics,
   });
+  const eventBus = openEventBus({
+    backend: options.eventBus ?? 'auto',
+    redisUrl: options.redisUrl,
+    ...(options.queuePrefix === undefined ? {} : { prefix: options.queuePrefix }),
+    // Like payloads: handlers that hold all other connections in transactions may publish.
+    db: payloadPool,
+    databaseUrl: options.databaseUrl,
+    applicationName: `spine-${service}-bus`,
+    logger,
+    source: new RunEventSource({ streams: eventStreams, logger }),
+  });
   const publisher = new HintPublisher({ queue, capacity, db: pool, logger, metrics });
   const dispatcher = new Dispatcher({
     pool,
@@ -150,11 +169,13 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     payloads,
     eventSignal,
     eventStreams,
+    eventBus,
     registry,
     logger,
     metrics,
     close: async () => {
       await control.close();
+      await eventBus.close();
       await eventStreams.close();
       await dispatcher.drain();
       await publisher.close();

@@ -1,6 +1,7 @@
 export * from './locks/lock-manager.ts';
 export * from './params/template.ts';
 export * from './plan/plan-tick.ts';
+export * from './service/arrivals.ts';
 export * from './service/define.ts';
 export * from './service/health.ts';
 export * from './service/manager.ts';

@@ -9,6 +9,8 @@ import type { FastifyInstance } from 'fastify';
 import type { Settings } from '@spine/config';
 import { ConfigError } from '@spine/core';
 import type { Engine } from '@spine/execution';
+import { tradingCalendars } from '@spine/reference-calendar';
+import { EventRouter, ScheduleManager, WebhookReceiver } from '@spine/scheduling';
 import { createAdmission } from './auth/admission.ts';
 import { mountBoard } from './board/board.ts';
 import { CONTROLLERS } from './controllers.ts';
@@ -19,12 +21,14 @@ import type { Route } from './http/server.ts';
 import { submitBodyBytes } from './http/to-problem.ts';
 import { NestLogger } from './nest-logger.ts';
 import { createDocument } from './openapi/document.ts';
-import { ENGINE, LOGGER, SETTINGS } from './tokens.ts';
+import { ENGINE, LOGGER, SCHEDULES, SETTINGS, WEBHOOKS } from './tokens.ts';
 
 export interface AppOptions {
   readonly settings: Settings<'api'>;
   /** Stays the caller's: it is closed after the app. */
   readonly engine: Engine;
+  /** The secret a reference names, for webhooks. Default: there are none. */
+  readonly resolveSecret?: (reference: string) => Promise<string>;
 }
 
 export interface ApiApp {
@@ -43,7 +47,12 @@ export interface ApiApp {
   close(graceMs?: number): Promise<void>;
 }
 
-function moduleOf({ settings, engine }: AppOptions) {
+function noSecrets(reference: string): Promise<never> {
+  return Promise.reject(new ConfigError(`${reference}: this process resolves no secrets`));
+}
+
+function moduleOf({ settings, engine, resolveSecret = noSecrets }: AppOptions) {
+  const router = new EventRouter(engine);
   class ApiModule {}
   Module({
     controllers: CONTROLLERS,
@@ -51,6 +60,8 @@ function moduleOf({ settings, engine }: AppOptions) {
       { provide: ENGINE, useValue: engine },
       { provide: LOGGER, useValue: engine.logger },
       { provide: SETTINGS, useValue: settings },
+      { provide: SCHEDULES, useValue: new ScheduleManager({ ...engine, calendars: tradingCalendars() }) },
+      { provide: WEBHOOKS, useValue: new WebhookReceiver({ db: engine.db, router, resolveSecret }) },
     ],
   })(ApiModule);
   return ApiModule;

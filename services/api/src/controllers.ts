@@ -1,22 +1,42 @@
 import type { Type } from '@nestjs/common';
+import { DataController } from './data/data.controller.ts';
+import { DatabaseController } from './database/database.controller.ts';
+import { LedgerRetentionController } from './database/ledger-retention.controller.ts';
 import { BulkDeadLettersController } from './dead-letters/bulk-dead-letters.controller.ts';
 import { DeadLettersController } from './dead-letters/dead-letters.controller.ts';
 import { BreakersController } from './gates/breakers.controller.ts';
 import { ExplainController } from './gates/explain.controller.ts';
 import { LimitsController } from './gates/limits.controller.ts';
 import { EventsController } from './events/events.controller.ts';
+import { PublishController } from './events/publish.controller.ts';
 import { FunctionsController } from './functions/functions.controller.ts';
+import { AssetsController } from './ledger/assets.controller.ts';
+import { LocksController } from './locks/locks.controller.ts';
+import { BackfillControlController } from './ledger/backfills.control.controller.ts';
+import { BackfillsController } from './ledger/backfills.controller.ts';
+import { ExpectedSchedulesController } from './ledger/expected-schedules.controller.ts';
+import { ReadinessController } from './ledger/readiness.controller.ts';
+import { WatermarksController } from './ledger/watermarks.controller.ts';
+import { WorkItemsController } from './ledger/work-items.controller.ts';
+import { AnomaliesController } from './ledger/anomalies.controller.ts';
+import { ManifestController } from './ledger/manifest.controller.ts';
+import { QualityController } from './ledger/quality.controller.ts';
+import { RejectsController } from './ledger/rejects.controller.ts';
 import { LogsController } from './logs/logs.controller.ts';
 import { LaneControlController } from './queues/lane-control.controller.ts';
 import { BulkRunActionsController } from './runs/bulk-actions.controller.ts';
 import { RunControlController } from './runs/control.controller.ts';
 import { RunActionsController } from './runs/run-actions.controller.ts';
 import { RunsController } from './runs/runs.controller.ts';
+import { ScheduleRunsController } from './schedules/schedule-runs.controller.ts';
+import { SchedulesController } from './schedules/schedules.controller.ts';
 import { QueuesController } from './stats/queues.controller.ts';
 import { StatsController } from './stats/stats.controller.ts';
 import { CapabilitiesController } from './system/capabilities.controller.ts';
 import { HealthController } from './system/health.controller.ts';
 import { MetricsController } from './system/metrics.controller.ts';
+import { TriggersController } from './triggers/triggers.controller.ts';
+import { WebhooksController } from './triggers/webhooks.controller.ts';
 import { WorkersController } from './workers/workers.controller.ts';
 
 /** Every endpoint that Nest routes. */
@@ -27,6 +47,7 @@ export const CONTROLLERS: Type[] = [
   BulkRunActionsController,
   LogsController,
   EventsController,
+  PublishController,
   DeadLettersController,
   BulkDeadLettersController,
   QueuesController,
@@ -36,8 +57,27 @@ export const CONTROLLERS: Type[] = [
   ExplainController,
   LimitsController,
   BreakersController,
+  LocksController,
+  ScheduleRunsController,
+  SchedulesController,
+  TriggersController,
+  WebhooksController,
+  AssetsController,
+  DatabaseController,
+  LedgerRetentionController,
+  BackfillControlController,
+  BackfillsController,
+  ExpectedSchedulesController,
+  ReadinessController,
+  WatermarksController,
+  WorkItemsController,
+  ManifestController,
+  QualityController,
+  AnomaliesController,
+  RejectsController,
   FunctionsController,
   HealthController,
   MetricsController,
   CapabilitiesController,
+  DataController,
 ];

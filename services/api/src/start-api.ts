@@ -1,17 +1,25 @@
-import type { Settings } from '@spine/config';
-import { createEngine, HandlerRegistry, registerBuiltinHandlers } from '@spine/execution';
-import { registerFinraOtc } from '@spine/finra-otc';
+import type { SecretsResolver, Settings } from '@spine/config';
+import {
+  createEngine,
+  HandlerRegistry,
+  registerBuiltinHandlers,
+  registerLedgerOperations,
+} from '@spine/execution';
+import { ingestReplayer, registerFinraOtc } from '@spine/finra-otc';
 import { createLogger, Metrics } from '@spine/observability';
 import type { RunningService } from '@spine/observability';
+import { registerReferenceCalendar } from '@spine/reference-calendar';
 import { createApp } from './app.ts';
 
 /** The handlers the API can describe and whose params it checks at submit. */
 function createRegistry(dataRoots: readonly string[]): HandlerRegistry {
-  return registerFinraOtc(registerBuiltinHandlers(new HandlerRegistry()), { dataRoots }).check();
+  const registry = registerBuiltinHandlers(new HandlerRegistry());
+  registerLedgerOperations(registry, { replayers: [ingestReplayer] });
+  return registerReferenceCalendar(registerFinraOtc(registry, { dataRoots }), { dataRoots }).check();
 }
 
 /** Starts the API and answers when it accepts requests. */
-export async function startApi(settings: Settings<'api'>): Promise<RunningService> {
+export async function startApi(settings: Settings<'api'>, secrets: SecretsResolver): Promise<RunningService> {
   const logger = createLogger({ service: 'api', level: settings.log.level });
   for (const warning of settings.warnings) logger.warn(warning);
   const engine = await createEngine({
@@ -22,10 +30,13 @@ export async function startApi(settings: Settings<'api'>): Promise<RunningServic
     metrics: new Metrics('api'),
     service: 'api',
     payloads: settings.payloads,
+    eventBus: settings.eventBus.backend,
     poolSize: settings.database.poolSize,
   });
   try {
-    const app = await createApp({ settings, engine });
+    const resolveSecret = async (reference: string): Promise<string> =>
+      (await secrets.resolve(reference)).reveal();
+    const app = await createApp({ settings, engine, resolveSecret });
     const url = await app.listen();
     const mode = settings.api.open
       ? 'local mode: open to this machine, no key is asked for'

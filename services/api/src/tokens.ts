@@ -2,3 +2,5 @@
 export const ENGINE = Symbol('engine');
 export const LOGGER = Symbol('logger');
 export const SETTINGS = Symbol('settings');
+export const SCHEDULES = Symbol('schedules');
+export const WEBHOOKS = Symbol('webhooks');

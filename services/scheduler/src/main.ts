@@ -4,6 +4,6 @@ import { startScheduler } from './start-scheduler.ts';
 
 await runServiceProcess({
   name: 'scheduler',
-  start: () => startScheduler(loadProcessSettings({ role: 'scheduler' })),
+  start: async () => startScheduler(await loadProcessSettings({ role: 'scheduler' })),
   stopWithinMs: 15_000,
 });

@@ -4,6 +4,6 @@ import { startWorker } from './start-worker.ts';
 
 await runServiceProcess({
   name: 'worker',
-  start: () => startWorker(loadProcessSettings({ role: 'worker' })),
+  start: async () => startWorker(await loadProcessSettings({ role: 'worker' })),
   stopWithinMs: 60_000,
 });

@@ -6,20 +6,24 @@ import {
   LoopWatchdog,
   Recycler,
   registerBuiltinHandlers,
+  registerLedgerOperations,
   Worker,
   startEngineHealth,
   ThreadPool,
 } from '@spine/execution';
-import { registerFinraOtc } from '@spine/finra-otc';
+import { ingestReplayer, registerFinraOtc } from '@spine/finra-otc';
 import { createLogger, Metrics } from '@spine/observability';
 import type { RunningService } from '@spine/observability';
+import { registerReferenceCalendar } from '@spine/reference-calendar';
 
 /** What this deployment's code lies under, isolated handlers included. */
 const CODE_ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 
 /** Everything this deployment's workers can execute. */
 function createRegistry(dataRoots: readonly string[]): HandlerRegistry {
-  return registerFinraOtc(registerBuiltinHandlers(new HandlerRegistry()), { dataRoots });
+  const registry = registerBuiltinHandlers(new HandlerRegistry());
+  registerLedgerOperations(registry, { replayers: [ingestReplayer] });
+  return registerReferenceCalendar(registerFinraOtc(registry, { dataRoots }), { dataRoots });
 }
 
 /**
@@ -43,6 +47,7 @@ export async function startWorker(
     metrics,
     service: 'worker',
     payloads: settings.payloads,
+    eventBus: settings.eventBus.backend,
     poolSize: settings.database.poolSize,
   });
   // Starts no thread before an isolated handler is called.

@@ -4,8 +4,10 @@ import { historySuite } from './history.ts';
 import { httpSuite } from './http.ts';
 import { idleLoadSuite } from './idle-load.ts';
 import { idleSuite } from './idle.ts';
+import { ingestSuite } from './ingest.ts';
 import { redisDownSuite } from './redis-down.ts';
 import { retentionSuite } from './retention.ts';
+import { schedulesSuite } from './schedules.ts';
 import { simulateSuite } from './simulate.ts';
 import { slowHandlersSuite } from './slow-handlers.ts';
 import type { Suite } from './suite.ts';
@@ -21,6 +23,8 @@ export const SUITES: readonly Suite[] = [
   redisDownSuite,
   simulateSuite,
   retentionSuite,
+  ingestSuite,
+  schedulesSuite,
 ];
 
 /** The paired run. */

@@ -11,8 +11,8 @@ const writer = new JournalWriter(journal);
 
 await runServiceProcess({
   name: 'worker',
-  start: () =>
-    startWorker(loadProcessSettings({ role: 'worker' }), (registry) =>
+  start: async () =>
+    startWorker(await loadProcessSettings({ role: 'worker' }), (registry) =>
       registerChaosHandlers(registry, writer),
     ),
   stopWithinMs: 60_000,

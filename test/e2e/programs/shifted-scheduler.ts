@@ -12,8 +12,8 @@ const shiftMs = Number(shift);
 
 const RealDate = Date;
 class ShiftedDate extends RealDate {
-  constructor(...values: [] | [number | string | Date]) {
-    super(...(values.length === 0 ? [RealDate.now() + shiftMs] : values));
+  constructor(value: number | string | Date = RealDate.now() + shiftMs) {
+    super(value);
   }
 
   static override now(): number {

@@ -33,7 +33,7 @@ await runServiceProcess({
   name: 'worker',
   stopWithinMs: 60_000,
   start: async () => {
-    const settings = loadProcessSettings({ role: 'worker' });
+    const settings = await loadProcessSettings({ role: 'worker' });
     const engine = await createEngine({
       databaseUrl: settings.database.url.reveal(),
       redisUrl: settings.redis.url?.reveal() ?? null,

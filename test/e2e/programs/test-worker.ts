@@ -34,6 +34,6 @@ function registerTestHandlers(registry: HandlerRegistry): HandlerRegistry {
 
 await runServiceProcess({
   name: 'worker',
-  start: () => startWorker(loadProcessSettings({ role: 'worker' }), registerTestHandlers),
+  start: async () => startWorker(await loadProcessSettings({ role: 'worker' }), registerTestHandlers),
   stopWithinMs: 60_000,
 });

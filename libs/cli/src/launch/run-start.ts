@@ -30,7 +30,7 @@ export async function runStart(root: string): Promise<number> {
   process.on('unhandledRejection', crashed);
 
   try {
-    const settings = loadProcessSettings({ role: 'launcher' });
+    const settings = await loadProcessSettings({ role: 'launcher' });
     launcher = new Launcher({ settings, reporter, root, signal: stop.signal });
     reporter.message(await launcher.start());
     await aborted(stop.signal);

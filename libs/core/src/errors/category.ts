@@ -10,6 +10,8 @@ export const ErrorCategory = {
   SOURCE: 'SOURCE',
   /** Data arrived but could not be decoded. */
   PARSE: 'PARSE',
+  /** Data was decoded and is not good enough: a quality gate failed. */
+  DATA_QUALITY: 'DATA_QUALITY',
   /** A value breaks a rule: bad parameters, a missing row, a conflicting request. */
   VALIDATION: 'VALIDATION',
   /** An operation failed for a reason of its own. */

@@ -17,6 +17,7 @@ export {
   type ValidationIssue,
 } from './permanent.ts';
 export { toPlainJson } from './plain-json.ts';
+export { QualityGateError, type FailedCheck } from './quality-gate-error.ts';
 export {
   MAX_ERROR_MESSAGE_LENGTH,
   SpineError,

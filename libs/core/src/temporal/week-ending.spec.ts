@@ -142,6 +142,57 @@ describe('WeekEnding', () => {
     expect(text(sorted)).toEqual(['2025-12-19', '2025-12-26', '2026-01-02']);
   });
 
+  it('is before, after, and so many weeks away', () => {
+    fc.assert(
+      fc.property(week, fc.integer({ min: 0, max: 500 }), (start, n) => {
+        const later = start.next(n);
+        expect([start.weeksUntil(later), later.weeksUntil(start) + n]).toEqual([n, 0]);
+        expect([start.isBefore(later), later.isAfter(start), start.isAfter(later)]).toEqual([
+          n > 0,
+          n > 0,
+          false,
+        ]);
+      }),
+    );
+  });
+
+  it('spans Saturday to Friday, and contains what fromAnyDate takes to it', () => {
+    const christmas = WeekEnding.parse('2025-12-26');
+    expect([christmas.days, christmas.weekdays].map(String)).toEqual([
+      '2025-12-20..2025-12-26',
+      '2025-12-22..2025-12-26',
+    ]);
+    fc.assert(
+      fc.property(date, week, (day, other) => {
+        const mine = WeekEnding.fromAnyDate(day);
+        expect(mine.contains(day)).toBe(true);
+        expect(other.contains(day)).toBe(other.equals(mine));
+      }),
+    );
+  });
+
+  it.each([
+    ['2025-12-26', 2025, 52],
+    ['2026-01-02', 2026, 1],
+    ['2021-01-01', 2020, 53],
+    ['2016-01-01', 2015, 53],
+    ['2024-01-05', 2024, 1],
+    ['2027-12-31', 2027, 52],
+  ])('%s is in the ISO year %i, week %i', (friday, year, number) => {
+    expect(WeekEnding.parse(friday).isoWeek).toEqual({ year, week: number });
+  });
+
+  it('numbers its weeks without a gap', () => {
+    fc.assert(
+      fc.property(week, (start) => {
+        const [now, next] = [start.isoWeek, start.next().isoWeek];
+        expect(
+          next.week === now.week + 1 || (next.week === 1 && now.week >= 52 && next.year === now.year + 1),
+        ).toBe(true);
+      }),
+    );
+  });
+
   it('is its date in text and JSON, and cannot be changed', () => {
     const value = WeekEnding.fromAnyDate(addDays(parsePlainDate('2025-12-26'), -3));
     expect(`${value.toString()} ${JSON.stringify({ value })}`).toBe('2025-12-26 {"value":"2025-12-26"}');

@@ -1,10 +1,12 @@
 import type { Clock } from '../clock.ts';
 import { ValidationError } from '../errors/permanent.ts';
+import { DateRange } from './date-range.ts';
 import {
   addDays,
   comparePlainDates,
   DayOfWeek,
   dayOfWeek,
+  daysBetween,
   parsePlainDate,
   plainDateFromInstant,
   type PlainDate,
@@ -96,6 +98,48 @@ export class WeekEnding {
   /** The `n` weeks that end with this one, oldest first; `n` is a whole number from 1 on. */
   window(n: number): readonly WeekEnding[] {
     return [...WeekEnding.range(this.previous(weeks(n, 1) - 1), this)];
+  }
+
+  isBefore(other: WeekEnding): boolean {
+    return this.date < other.date;
+  }
+
+  isAfter(other: WeekEnding): boolean {
+    return this.date > other.date;
+  }
+
+  /** Weeks from this one to `other`; negative when `other` is earlier. */
+  weeksUntil(other: WeekEnding): number {
+    return daysBetween(this.date, other.date) / 7;
+  }
+
+  /** The seven days that `fromAnyDate` takes to this week: Saturday to Friday. */
+  get days(): DateRange {
+    return DateRange.of(addDays(this.date, -6), this.date);
+  }
+
+  /** Monday to Friday. Which of them were trading days is for an exchange calendar to say. */
+  get weekdays(): DateRange {
+    return DateRange.of(addDays(this.date, -4), this.date);
+  }
+
+  /** Whether `fromAnyDate(date)` is this week. */
+  contains(date: PlainDate): boolean {
+    return this.days.contains(date);
+  }
+
+  /**
+   * The ISO 8601 year and week (1 to 53) of the Friday. They name Monday to Sunday, so the Saturday and Sunday in
+   * `days` have the number before.
+   */
+  get isoWeek(): { readonly year: number; readonly week: number } {
+    // A week belongs to the year of its Thursday.
+    const thursday = addDays(this.date, -1);
+    const firstOfYear = parsePlainDate(`${thursday.slice(0, 4)}-01-01`);
+    return {
+      year: Number(thursday.slice(0, 4)),
+      week: Math.floor(daysBetween(firstOfYear, thursday) / 7) + 1,
+    };
   }
 
   equals(other: WeekEnding): boolean {

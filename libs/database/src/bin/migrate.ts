@@ -15,7 +15,7 @@ function explain(error: unknown): string {
 }
 
 try {
-  const settings = loadProcessSettings({ role: 'migrate' });
+  const settings = await loadProcessSettings({ role: 'migrate' });
   const logger = createLogger({ service: 'migrate', level: settings.log.level });
   for (const warning of settings.warnings) logger.warn(warning);
   const { applied, version } = await runMigrations({

@@ -1,7 +1,7 @@
 /** Reading runs and their events. Nothing here decides anything. */
 import { sql } from 'kysely';
-import { uuidV7LowerBound } from '@spine/core';
 import type { RunKind, RunStatus } from '@spine/core';
+import { idBoundBefore, lowestIdSince } from '../sql/id-window.ts';
 import type { Db, DbTransaction } from '../sql/kysely.ts';
 import { RUN_COLUMNS, toRunRecord } from './record.ts';
 import type { RunRecord } from './record.ts';
@@ -39,9 +39,6 @@ export interface RunPageRequest {
 /** Counting stops here: an exact total over millions of runs would cost more than the page it decorates. */
 export const COUNT_LIMIT = 10_000;
 
-/** How far a submitter's clock, which makes the id, may differ from the database's, which stamps created_at. */
-const CLOCK_SLACK_MS = 10 * 60_000;
-
 /** A query for the runs that match. */
 export function filterRuns(db: Db | DbTransaction, filter: RunFilter) {
   let query = db.selectFrom('runs');
@@ -54,14 +51,10 @@ export function filterRuns(db: Db | DbTransaction, filter: RunFilter) {
   if (filter.tag !== undefined) query = query.where(sql<boolean>`${filter.tag} = ANY(tags)`);
   if (filter.since !== undefined) {
     // Ids are ordered by time, so a time window is a range of the primary key and needs no index of its own.
-    query = query
-      .where('created_at', '>=', filter.since)
-      .where('id', '>=', uuidV7LowerBound(new Date(Math.max(0, filter.since.getTime() - CLOCK_SLACK_MS))));
+    query = query.where('created_at', '>=', filter.since).where('id', '>=', lowestIdSince(filter.since));
   }
   if (filter.until !== undefined) {
-    query = query
-      .where('created_at', '<', filter.until)
-      .where('id', '<', uuidV7LowerBound(new Date(filter.until.getTime() + CLOCK_SLACK_MS)));
+    query = query.where('created_at', '<', filter.until).where('id', '<', idBoundBefore(filter.until));
   }
   return query;
 }

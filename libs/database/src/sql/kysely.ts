@@ -1,5 +1,6 @@
 import { Kysely, PostgresDialect, sql } from 'kysely';
 import type { RawBuilder, Transaction } from 'kysely';
+import { withCopy } from './copy-pool.ts';
 import type { Pool, Queryable } from './pool.ts';
 import type { Database } from './schema.ts';
 
@@ -8,7 +9,7 @@ export type DbTransaction = Transaction<Database>;
 
 /** A query builder over a pool. Destroying it ends the pool. */
 export function createDb(pool: Pool): Db {
-  return new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
+  return new Kysely<Database>({ dialect: new PostgresDialect({ pool: withCopy(pool) }) });
 }
 
 /**

@@ -3,6 +3,13 @@ import type { PayloadSlot } from '../payloads/repository.ts';
 import type { BreakerState } from '../gates/breakers.ts';
 import type { GateType } from '../gates/gate.ts';
 import type { RunRow, StoredError } from '../runs/record.ts';
+import type { ScheduleTables } from './tables/schedules.ts';
+import type { ArrivalTables } from './tables/arrivals.ts';
+import type { TriggerTables } from './tables/triggers.ts';
+import type { EventBusTables } from './tables/event-bus.ts';
+import type { AssetTables } from './tables/assets.ts';
+import type { LedgerTables } from './tables/ledger.ts';
+import type { ProgressTables } from './tables/progress.ts';
 
 type Json = ColumnType<unknown, string, string>;
 type WithDefault = ColumnType<Date, Date | string | undefined, Date | string>;
@@ -123,37 +130,16 @@ interface BreakersTable {
   updated_at: WithDefault;
 }
 
-interface ManifestTable {
-  domain: string;
-  /** Canonical JSON. */
-  partition_key: string;
-  stage: string;
-  stage_rank: number;
-  row_count: number | null;
-  metrics: Json;
-  run_id: string;
-  batch_id: string | null;
-  updated_at: WithDefault;
-}
-
-interface RejectsTable {
-  reject_id: GeneratedAlways<number>;
-  domain: string;
-  partition_key: string;
-  stage: string;
-  reason_code: string;
-  reason_detail: string;
-  raw: string;
-  source_locator: string;
-  line_number: number | null;
-  record_hash: string;
-  run_id: string;
-  batch_id: string | null;
-  created_at: WithDefault;
-}
-
 /** The tables of the `public` schema, for Kysely. The migrations are the truth; a test compares the two. */
-export interface Database {
+export interface Database
+  extends
+    EventBusTables,
+    AssetTables,
+    LedgerTables,
+    ScheduleTables,
+    TriggerTables,
+    ArrivalTables,
+    ProgressTables {
   runs: RunsTable;
   run_events: RunEventsTable;
   run_payloads: RunPayloadsTable;
@@ -165,6 +151,4 @@ export interface Database {
   concurrency_holds: ConcurrencyHoldsTable;
   gate_waiters: GateWaitersTable;
   breakers: BreakersTable;
-  manifest: ManifestTable;
-  rejects: RejectsTable;
 }

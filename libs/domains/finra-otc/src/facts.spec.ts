@@ -3,7 +3,7 @@ import { FileFacts } from './facts.ts';
 
 function factsOf(
   lines: readonly (readonly [tier: string, date: string])[],
-): Pick<FileFacts, 'tier' | 'lastUpdateDate'> {
+): Pick<FileFacts, 'lines' | 'tier' | 'lastUpdateDate'> {
   const facts = new FileFacts();
   facts.add(
     lines.map(([tier, date], index) => ({
@@ -16,8 +16,8 @@ function factsOf(
 
 describe('FileFacts', () => {
   it('knows nothing of a file without rows, or without one that is readable', () => {
-    expect(factsOf([])).toMatchObject({ tier: null, lastUpdateDate: null });
-    expect(factsOf([['?', 'yesterday']])).toMatchObject({ tier: null, lastUpdateDate: null });
+    expect(factsOf([])).toMatchObject({ lines: 0, tier: null, lastUpdateDate: null });
+    expect(factsOf([['?', 'yesterday']])).toMatchObject({ lines: 1, tier: null, lastUpdateDate: null });
   });
 
   it('believes the majority, so that a broken first row decides nothing', () => {

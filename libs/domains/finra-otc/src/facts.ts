@@ -12,15 +12,28 @@ export class FileFacts {
   readonly #tiers = new Map<Tier, number>();
   readonly #dates = new Map<PlainDate, number>();
 
+  #lines = 0;
+
   add(lines: readonly SourceLine[]): void {
+    this.#lines += lines.length;
     for (const { fields } of lines) {
       if (fields.length !== COLUMNS.length) continue;
       const tier = parseTier(fields[0] ?? '');
       if (tier !== null) increment(this.#tiers, tier);
       const date = (fields[COLUMNS.length - 1] ?? '').trim();
-      if (isPlainDate(date) && (this.#dates.has(date) || this.#dates.size < MOST_DATES))
-        increment(this.#dates, date);
+      if (this.#isCounted(date)) increment(this.#dates, date);
     }
+  }
+
+  /** One that is counted already is a date, and need not be read again. */
+  #isCounted(date: string): date is PlainDate {
+    const dates: ReadonlyMap<string, number> = this.#dates;
+    return dates.has(date) || (dates.size < MOST_DATES && isPlainDate(date));
+  }
+
+  /** Lines below the header that are not blank. */
+  get lines(): number {
+    return this.#lines;
   }
 
   /** The tier most lines name; of equals, the first one named. Null when no line names a known tier. */

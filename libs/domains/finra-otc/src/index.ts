@@ -1,3 +1,16 @@
 export type { IngestWeekResult } from './ingest-week.ts';
 export * from './register.ts';
+export { ingestReplayer } from './replay-rejects.ts';
+export { INGEST_RULE_VERSION } from './rule-version.ts';
 export { DOMAIN, INGEST_WEEK, RejectReason, TIERS, type Tier } from './vocabulary.ts';
+export { CALCS, type CalcName } from './calcs/registry.ts';
+export { type CalcVersion, CalcVersions, compareVersions, type VersionEntry } from './calcs/calc-versions.ts';
+export { NormalizeReason } from './calcs/normalize.ts';
+export * from './errors.ts';
+export * from './operations/names.ts';
+export { digestOf, type StepResult } from './operations/step.ts';
+export { STAGES, type StageName } from './stages.ts';
+export { cleanSymbol } from './calcs/clean-symbol.ts';
+export * from './read/known.ts';
+export * from './read/symbols.ts';
+export * from './read/venues.ts';

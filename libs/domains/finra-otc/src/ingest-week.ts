@@ -7,22 +7,23 @@
  * 4. The file is read twice, first to learn its hash, tier and week; both passes must see the same bytes.
  */
 import { createHash } from 'node:crypto';
-import { SourceError } from '@spine/core';
+import { ParseError, SourceError } from '@spine/core';
 import type { WeekEnding } from '@spine/core';
-import { advanceManifest, writeRejects } from '@spine/database';
+import { advanceManifest } from '@spine/database';
 import type { DbTransaction } from '@spine/database';
-import type { HandlerContext } from '@spine/execution';
-import { openDataFile, readBytes } from './data-file.ts';
-import type { DataFile } from './data-file.ts';
+import { openDataFile, readBytes } from '@spine/execution';
+import type { DataFile, HandlerContext } from '@spine/execution';
 import { FileFacts } from './facts.ts';
+import { IngestWriter } from './ingest-writer.ts';
+import type { IngestCounts } from './ingest-writer.ts';
 import { readLines } from './lines.ts';
 import type { SourceLine } from './lines.ts';
-import { beginCapture, countRows, insertNewRows } from './repository.ts';
+import { beginCapture, countRows } from './repository.ts';
 import type { Partition } from './row.ts';
 import { sortLines } from './sort-lines.ts';
 import { DOMAIN, Stage } from './vocabulary.ts';
 import type { Tier } from './vocabulary.ts';
-import { decideTier, decideWeek } from './week.ts';
+import { checkWeekIsOver, decideTier, decideWeek } from './week.ts';
 import type { WeekDecision } from './week.ts';
 
 export interface IngestWeekParams {
@@ -32,7 +33,7 @@ export interface IngestWeekParams {
   readonly force: boolean;
 }
 
-export interface IngestWeekResult {
+export interface IngestWeekResult extends IngestCounts {
   /** As given. */
   readonly file_path: string;
   readonly file_sha256: string;
@@ -41,18 +42,13 @@ export interface IngestWeekResult {
   readonly tier: Tier;
   /** `domain:tier:week_ending:yyyymmdd`, the last being the UTC date of the capture. */
   readonly capture_id: string;
-  /** Lines below the header that are not blank. */
-  readonly file_rows: number;
-  readonly inserted: number;
-  /** Rows that were stored already, or stand in the file more than once. */
-  readonly duplicates: number;
-  readonly rejected: number;
 }
 
-/** Lines held in memory, and rows written by one statement. */
-const LINES_PER_CHUNK = 1_000;
+/** Largest file that is ingested: five times two million rows. Memory does not grow with it, its transaction does. */
+export const MAX_FILE_BYTES = 1024 ** 3;
 
-type Counts = Pick<IngestWeekResult, 'file_rows' | 'inserted' | 'duplicates' | 'rejected'>;
+/** Lines that are looked at between two looks at the clock and the signal. */
+const LINES_PER_CHUNK = 100;
 
 /** The handler of `operation:finra.otc_transparency.ingest_week`. */
 export async function ingestWeek(
@@ -60,7 +56,7 @@ export async function ingestWeek(
   ctx: HandlerContext,
   dataRoots: readonly string[],
 ): Promise<IngestWeekResult> {
-  const file = await openDataFile(params.file_path, dataRoots);
+  const file = await openDataFile(params.file_path, dataRoots, MAX_FILE_BYTES);
   try {
     return await new Ingest(file, params, ctx).run();
   } finally {
@@ -83,6 +79,7 @@ class Ingest {
   async run(): Promise<IngestWeekResult> {
     const facts = new FileFacts();
     const sha256 = await this.#read((lines) => facts.add(lines));
+    if (facts.lines === 0) throw new ParseError(`${this.#file.name} has a header and no rows`);
     const { file_path, week_ending = null, tier = null, force } = this.#params;
     const week = decideWeek({
       requested: week_ending,
@@ -127,10 +124,10 @@ class Ingest {
     trx: DbTransaction,
     partition: Partition,
     sha256: string,
-  ): Promise<Counts & Pick<IngestWeekResult, 'capture_id'>> {
+  ): Promise<IngestCounts & Pick<IngestWeekResult, 'capture_id'>> {
     const { runId, correlationId: batchId } = this.#ctx.run;
-    const partitionKey = { week_ending: partition.weekEnding.date, tier: partition.tier };
     const capturedOn = await beginCapture(trx, partition);
+    checkWeekIsOver(partition.weekEnding, capturedOn);
     const captureId = [
       DOMAIN,
       partition.tier,
@@ -138,31 +135,15 @@ class Ingest {
       capturedOn.replaceAll('-', ''),
     ].join(':');
     const provenance = { captureId, sourceFile: this.#file.name, sourceSha256: sha256, runId, batchId };
-    const sourceLocator = `${this.#file.name}#sha256=${sha256}`;
-    const counts = { file_rows: 0, inserted: 0, duplicates: 0, rejected: 0 };
-
-    const read = await this.#read(async (lines) => {
-      const { rows, refused } = sortLines(lines, partition);
-      const inserted = await insertNewRows(trx, rows, partition, provenance);
-      const rejects = refused.map(({ reason, detail, raw, line, recordHash }) => ({
-        domain: DOMAIN,
-        partitionKey,
-        stage: Stage.INGESTED.name,
-        reasonCode: reason,
-        reasonDetail: detail,
-        raw,
-        sourceLocator,
-        lineNumber: line,
-        recordHash,
-        runId,
-        batchId,
-      }));
-      await writeRejects(trx, rejects);
-      counts.file_rows += lines.length;
-      counts.inserted += inserted;
-      counts.duplicates += rows.length - inserted;
-      counts.rejected += refused.length;
-    });
+    const writer = new IngestWriter(trx, partition, provenance);
+    let read: string;
+    let counts: IngestCounts;
+    try {
+      read = await this.#read((lines) => writer.add(sortLines(lines, partition)));
+      counts = await writer.finish();
+    } finally {
+      await writer.settle();
+    }
     if (read !== sha256) {
       throw new SourceError(`${this.#file.name} changed while it was read; nothing was stored`, {
         retryable: true,
@@ -170,7 +151,7 @@ class Ingest {
     }
     await advanceManifest(trx, {
       domain: DOMAIN,
-      partitionKey,
+      partitionKey: { week_ending: partition.weekEnding.date, tier: partition.tier },
       stage: Stage.INGESTED.name,
       stageRank: Stage.INGESTED.rank,
       rowCount: await countRows(trx, partition),

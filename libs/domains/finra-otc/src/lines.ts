@@ -6,8 +6,6 @@
  * 3. Line numbers are those of the file, whatever its line ends, blank lines and byte order mark.
  * 4. A file without the header is not a weekly file: it is refused whole, before any of its rows is looked at.
  */
-import { pipeline, Readable } from 'node:stream';
-import { parse } from 'csv-parse';
 import { ParseError, truncateText } from '@spine/core';
 import { COLUMNS, DELIMITER } from './vocabulary.ts';
 
@@ -23,6 +21,7 @@ export interface SourceLine {
 }
 
 const LINE_FEED = 0x0a;
+const BYTE_ORDER_MARK = '\uFEFF';
 
 /**
  * The lines below the header, at most `perChunk` in an array. `observe` sees every byte of the file once, in order.
@@ -36,48 +35,61 @@ export async function* readLines(
 ): AsyncGenerator<SourceLine[], void, undefined> {
   let header: readonly string[] | null = null;
   let chunk: SourceLine[] = [];
-  for await (const line of parseLines(bytes, observe)) {
-    if (line.fields.length === 1 && line.fields[0]?.trim() === '') continue;
-    if (header === null) {
-      header = line.fields;
-      checkHeader(line);
-      continue;
+  let number = 0;
+  for await (const block of readBlocks(bytes, observe)) {
+    for (const text of block.split('\n')) {
+      number += 1;
+      const line = { line: number, fields: fieldsOf(text) };
+      if (line.fields.length === 1 && text.trim() === '') continue;
+      if (header === null) {
+        header = line.fields;
+        checkHeader(line);
+        continue;
+      }
+      chunk.push(line);
+      if (chunk.length < perChunk) continue;
+      yield chunk;
+      chunk = [];
     }
-    chunk.push(line);
-    if (chunk.length < perChunk) continue;
-    yield chunk;
-    chunk = [];
   }
   if (header === null) throw new ParseError(`the file is empty; ${expected()}`);
   if (chunk.length > 0) yield chunk;
 }
 
-/** Every line of the file. Ending the iteration ends the reading. */
-async function* parseLines(
+function fieldsOf(text: string): readonly string[] {
+  return (text.endsWith('\r') ? text.slice(0, -1) : text).split(DELIMITER);
+}
+
+/**
+ * The file as text, cut at line feeds: each block is some whole lines without the last one's line feed. A line feed is no
+ * part of a longer UTF-8 sequence, so no character is cut.
+ */
+async function* readBlocks(
   bytes: AsyncIterable<Buffer>,
   observe: (bytes: Buffer) => void,
-): AsyncGenerator<SourceLine, void, undefined> {
-  const parser = parse({
-    delimiter: DELIMITER,
-    record_delimiter: ['\r\n', '\n'],
-    quote: null,
-    escape: null,
-    bom: true,
-    relax_column_count: true,
-    skip_empty_lines: false,
-  });
-  // An error of any part destroys the others and is thrown by the iteration, so nothing is left for the callback.
-  const records: AsyncIterable<string[]> = pipeline(
-    Readable.from(boundLines(bytes, observe), { objectMode: false }),
-    parser,
-    () => undefined,
-  );
-  // Without quotes a record is a line. The parser's own count takes a lone carriage return for one more.
-  let line = 0;
-  for await (const fields of records) {
-    line += 1;
-    yield { line, fields };
+): AsyncGenerator<string, void, undefined> {
+  /** What came after the last line feed: never more than one line. */
+  let rest: Buffer[] = [];
+  let isFirst = true;
+  const textOf = (part: Buffer): string => {
+    const text = part.toString('utf8');
+    const start = isFirst && text.startsWith(BYTE_ORDER_MARK) ? 1 : 0;
+    isFirst = false;
+    return text.slice(start);
+  };
+  for await (const chunk of boundLines(bytes, observe)) {
+    const end = chunk.lastIndexOf(LINE_FEED);
+    if (end === -1) {
+      rest.push(Buffer.from(chunk));
+      continue;
+    }
+    // The line that began before this chunk is copied together, and no other.
+    const first = chunk.indexOf(LINE_FEED);
+    yield textOf(Buffer.concat([...rest, chunk.subarray(0, first)]));
+    if (first < end) yield textOf(chunk.subarray(first + 1, end));
+    rest = [Buffer.from(chunk.subarray(end + 1))];
   }
+  yield textOf(Buffer.concat(rest));
 }
 
 /** Passes the bytes on, and refuses a line before it is collected. */

@@ -1,8 +1,9 @@
 import { z } from 'zod';
-import { ValidationError, WeekEnding } from '@spine/core';
+import { dataFilePath } from '@spine/execution';
 import type { HandlerRegistry } from '@spine/execution';
-import { pathProblem } from './data-file.ts';
 import { ingestWeek } from './ingest-week.ts';
+import { weekEnding } from './operations/params.ts';
+import { registerCalculations } from './operations/register.ts';
 import { INGEST_WEEK, TIERS } from './vocabulary.ts';
 
 export interface FinraOtcOptions {
@@ -10,31 +11,13 @@ export interface FinraOtcOptions {
   readonly dataRoots: readonly string[];
 }
 
-const filePath = z
-  .string()
-  .max(4_096)
-  .superRefine((text, ctx) => {
-    const problem = pathProblem(text);
-    if (problem !== null) ctx.addIssue({ code: 'custom', message: problem });
-  })
-  .describe('A weekly file: relative to a data root, or absolute inside one.');
-
-const weekEnding = z
-  .string()
-  .transform((text, ctx) => {
-    try {
-      return WeekEnding.parse(text);
-    } catch (error) {
-      if (!(error instanceof ValidationError)) throw error;
-      ctx.addIssue({ code: 'custom', message: error.message });
-      return z.NEVER;
-    }
-  })
-  .describe('The Friday the file is about, YYYY-MM-DD. Default: the Friday before its publication date.');
+const filePath = dataFilePath.describe('A weekly file: relative to a data root, or absolute inside one.');
 
 const params = z.strictObject({
   file_path: filePath,
-  week_ending: weekEnding.optional(),
+  week_ending: weekEnding
+    .optional()
+    .describe('The Friday the file is about, YYYY-MM-DD. Default: the Friday before its publication date.'),
   tier: z.enum(TIERS).optional().describe('Default: the tier most rows of the file name.'),
   force: z.boolean().default(false).describe('Let week_ending stand where the file says another week.'),
 });
@@ -42,7 +25,7 @@ const params = z.strictObject({
 /** Registers the handlers of FINRA's weekly OTC transparency data. */
 export function registerFinraOtc(registry: HandlerRegistry, options: FinraOtcOptions): HandlerRegistry {
   const dataRoots = [...options.dataRoots];
-  return registry.registerOperation(
+  const withIngest = registry.registerOperation(
     INGEST_WEEK,
     {
       description:
@@ -52,4 +35,5 @@ export function registerFinraOtc(registry: HandlerRegistry, options: FinraOtcOpt
     },
     (given, ctx) => ingestWeek(given, ctx, dataRoots),
   );
+  return registerCalculations(withIngest);
 }

@@ -4,11 +4,16 @@
 import { sql } from 'kysely';
 import { InvariantError, plainDateFromInstant } from '@spine/core';
 import type { PlainDate } from '@spine/core';
+import { copyInto } from '@spine/database';
 import type { Db, DbTransaction } from '@spine/database';
+import { STAGED_COLUMNS, StagedRows } from './row-staging.ts';
 import type { Partition } from './row.ts';
 import type { LocatedRow } from './sort-lines.ts';
 import { DOMAIN } from './vocabulary.ts';
 import type { Tier } from './vocabulary.ts';
+
+/** A table of the connection's own, which another ingest cannot see. */
+const STAGE = 'pg_temp.finra_otc_stage';
 
 /** The columns Kysely reads. */
 interface RawTable {
@@ -38,38 +43,46 @@ export async function beginCapture(trx: DbTransaction, { tier, weekEnding }: Par
   return plainDateFromInstant(row.captured_at);
 }
 
-/** Stores the rows that are not stored yet, and answers how many those were. `captured_at` is the transaction's time. */
-export async function insertNewRows(
+/**
+ * Stores the rows that are not stored yet, and answers how many those were: one COPY, one INSERT. `captured_at` is the
+ * transaction's time.
+ */
+export async function storeNewRows(
   trx: DbTransaction,
-  rows: readonly LocatedRow[],
+  rows: StagedRows,
   { tier, weekEnding }: Partition,
   { captureId, sourceFile, sourceSha256, runId, batchId }: Provenance,
 ): Promise<number> {
-  if (rows.length === 0) return 0;
+  if (rows.count === 0) return 0;
+  await sql`CREATE TEMP TABLE IF NOT EXISTS finra_otc_stage (
+      record_hash text, symbol text, issue_name text, venue_name text, mpid text, total_shares numeric,
+      total_trades bigint, last_update_date date, source_line bigint
+    ) ON COMMIT DROP`.execute(trx);
+  await copyInto(trx, STAGE, STAGED_COLUMNS, rows.chunks);
   const { numAffectedRows = 0n } = await sql`
     INSERT INTO finra_otc_transparency_raw (
       record_hash, week_ending, tier, symbol, issue_name, venue_name, mpid, total_shares, total_trades,
       last_update_date, capture_id, source_file, source_sha256, source_line, run_id, batch_id
     )
-    SELECT r.record_hash, ${weekEnding.date}::date, ${tier}, r.symbol, r.issue_name, r.venue_name, r.mpid,
-      r.total_shares, r.total_trades, r.last_update_date, ${captureId}, ${sourceFile}, ${sourceSha256},
-      r.source_line, ${runId}::uuid, ${batchId}
-    FROM unnest(
-      ${rows.map((row) => row.recordHash)}::text[],
-      ${rows.map((row) => row.symbol)}::text[],
-      ${rows.map((row) => row.issueName)}::text[],
-      ${rows.map((row) => row.venueName)}::text[],
-      ${rows.map((row) => row.mpid)}::text[],
-      ${rows.map((row) => row.totalShares)}::numeric[],
-      ${rows.map((row) => row.totalTrades)}::bigint[],
-      ${rows.map((row) => row.lastUpdateDate)}::date[],
-      ${rows.map((row) => row.line)}::bigint[]
-    ) WITH ORDINALITY AS r(
-      record_hash, symbol, issue_name, venue_name, mpid, total_shares, total_trades, last_update_date, source_line, ord
-    )
-    ORDER BY r.ord
+    SELECT record_hash, ${weekEnding.date}::date, ${tier}, symbol, issue_name, venue_name, mpid, total_shares,
+      total_trades, last_update_date, ${captureId}, ${sourceFile}, ${sourceSha256}, source_line, ${runId}::uuid,
+      ${batchId}
+    FROM ${sql.table(STAGE)}
     ON CONFLICT (record_hash) DO NOTHING`.execute(trx);
+  await sql`TRUNCATE ${sql.table(STAGE)}`.execute(trx);
   return Number(numAffectedRows);
+}
+
+/** As {@link storeNewRows}, for rows at hand. */
+export function insertNewRows(
+  trx: DbTransaction,
+  rows: readonly LocatedRow[],
+  partition: Partition,
+  provenance: Provenance,
+): Promise<number> {
+  const staged = new StagedRows(rows.length);
+  staged.add(rows);
+  return storeNewRows(trx, staged, partition, provenance);
 }
 
 /** Rows stored of a partition, all captures together. */

@@ -33,8 +33,6 @@ export interface Refusal {
   readonly detail: string;
 }
 
-type Fields = Readonly<Record<Column, string>>;
-
 /** Control characters, and what bytes that are not UTF-8 are decoded to. */
 const UNUSABLE = /[\p{Cc}\p{Cs}\uFFFD]/u;
 /** Parts joined by one separator: `AABB`, `BRK B`, `BAC-L`. */
@@ -47,28 +45,40 @@ const TRADES = /^\d{1,15}$/;
 
 /** Reads the fields of one line as a row of `partition`. */
 export function parseRow(values: readonly string[], partition: Partition): Result<WeeklyRow, Refusal> {
-  const fields = fieldsOf(values);
-  if (fields === null) {
+  if (values.length !== COLUMNS.length) {
     const detail = `the line has ${values.length} fields; it must have ${COLUMNS.length}`;
     return err({ reason: RejectReason.WRONG_FIELD_COUNT, detail });
   }
-  const refuse = (reason: RejectReason, column: Column, rule: string): Result<never, Refusal> =>
-    err({ reason, detail: `${column}: ${JSON.stringify(truncateText(fields[column], 80))} ${rule}` });
+  const fields = values.map((value) => value.trim());
+  const refuse = (reason: RejectReason, column: Column, rule: string): Result<never, Refusal> => {
+    const found = fields[COLUMNS.indexOf(column)] ?? '';
+    return err({ reason, detail: `${column}: ${JSON.stringify(truncateText(found, 80))} ${rule}` });
+  };
 
-  for (const column of COLUMNS) {
-    if (UNUSABLE.test(fields[column])) {
-      return refuse(
-        RejectReason.INVALID_TEXT,
-        column,
-        'holds a control character or bytes that are not UTF-8',
-      );
-    }
+  const unusable = COLUMNS[fields.findIndex((field) => UNUSABLE.test(field))];
+  if (unusable !== undefined) {
+    return refuse(
+      RejectReason.INVALID_TEXT,
+      unusable,
+      'holds a control character or bytes that are not UTF-8',
+    );
   }
-  for (const column of COLUMNS) {
-    if (fields[column] === '')
-      return refuse(RejectReason.NULL_FIELD, column, 'is empty; every field is required');
+  const empty = COLUMNS[fields.indexOf('')];
+  if (empty !== undefined) {
+    return refuse(RejectReason.NULL_FIELD, empty, 'is empty; every field is required');
   }
-  const tier = parseTier(fields.tierDescription);
+  // As many as COLUMNS, in their order: the defaults are never used.
+  const [
+    description = '',
+    symbol = '',
+    issueName = '',
+    venueName = '',
+    mpid = '',
+    shares = '',
+    trades = '',
+    lastUpdateDate = '',
+  ] = fields;
+  const tier = parseTier(description);
   if (tier === null) {
     const rule = 'is not a tier; allowed are OTC, NMS Tier 1 and NMS Tier 2';
     return refuse(RejectReason.UNKNOWN_TIER, 'tierDescription', rule);
@@ -80,37 +90,36 @@ export function parseRow(values: readonly string[], partition: Partition): Resul
       `is not ${partition.tier}, the tier of this ingest`,
     );
   }
-  if (!SYMBOL.test(fields.issueSymbolIdentifier)) {
+  if (!SYMBOL.test(symbol)) {
     const rule =
       'is not a symbol; allowed are upper-case letters and digits, in parts joined by space . / or -, 20 in all';
     return refuse(RejectReason.INVALID_SYMBOL, 'issueSymbolIdentifier', rule);
   }
-  if (!MPID.test(fields.MPID)) {
+  if (!MPID.test(mpid)) {
     return refuse(
       RejectReason.INVALID_TEXT,
       'MPID',
       'is not an MPID; allowed are 4 upper-case letters or digits',
     );
   }
-  if (!SHARES.test(fields.totalWeeklyShareQuantity)) {
+  if (!SHARES.test(shares)) {
     const rule = 'is not a whole number of at most 18 digits';
     return refuse(RejectReason.INVALID_NUMBER, 'totalWeeklyShareQuantity', rule);
   }
-  if (!TRADES.test(fields.totalWeeklyTradeCount)) {
+  if (!TRADES.test(trades)) {
     const rule = 'is not a whole number of at most 15 digits';
     return refuse(RejectReason.INVALID_NUMBER, 'totalWeeklyTradeCount', rule);
   }
-  const lastUpdateDate = fields.lastUpdateDate;
   if (!isPlainDate(lastUpdateDate)) {
     return refuse(RejectReason.INVALID_DATE, 'lastUpdateDate', 'is not a calendar date as YYYY-MM-DD');
   }
   return ok({
-    symbol: fields.issueSymbolIdentifier,
-    issueName: fields.issueName,
-    venueName: fields.marketParticipantName,
-    mpid: fields.MPID,
-    totalShares: fields.totalWeeklyShareQuantity.replace(/^0+(?=\d)/, ''),
-    totalTrades: Number(fields.totalWeeklyTradeCount),
+    symbol,
+    issueName,
+    venueName,
+    mpid,
+    totalShares: shares.replace(/^0+(?=\d)/, ''),
+    totalTrades: Number(trades),
     lastUpdateDate,
   });
 }
@@ -132,10 +141,4 @@ export function hashRow(row: WeeklyRow, { tier, weekEnding }: Partition): string
     issueName,
     venueName,
   ]);
-}
-
-/** The trimmed fields by column; null when there are not as many as columns. */
-function fieldsOf(values: readonly string[]): Fields | null {
-  if (values.length !== COLUMNS.length) return null;
-  return Object.fromEntries(COLUMNS.map((column, index) => [column, (values[index] ?? '').trim()])) as Fields;
 }

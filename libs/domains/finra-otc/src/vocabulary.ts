@@ -42,8 +42,17 @@ export const RejectReason = {
 } as const;
 export type RejectReason = (typeof RejectReason)[keyof typeof RejectReason];
 
+/** As FINRA writes them; any other spelling is looked at more closely. */
+const USUAL_SPELLINGS: ReadonlyMap<string, Tier> = new Map([
+  ['OTC', 'OTC'],
+  ['NMS Tier 1', 'NMS_TIER_1'],
+  ['NMS Tier 2', 'NMS_TIER_2'],
+]);
+
 /** The tier a `tierDescription` names, in FINRA's spelling ('NMS Tier 1') or ours ('NMS_TIER_1'); null for any other. */
 export function parseTier(description: string): Tier | null {
+  const usual = USUAL_SPELLINGS.get(description);
+  if (usual !== undefined) return usual;
   const spelling = description
     .trim()
     .toUpperCase()

@@ -1,6 +1,6 @@
 import { parsePlainDate, ValidationError, WeekEnding } from '@spine/core';
 import { describe, expect, it } from 'vitest';
-import { decideTier, decideWeek, publicationDateOf } from './week.ts';
+import { checkWeekIsOver, decideTier, decideWeek, publicationDateOf } from './week.ts';
 import type { WeekEvidence } from './week.ts';
 
 describe('publicationDateOf', () => {
@@ -95,5 +95,19 @@ describe('decideTier', () => {
     expect(decideTier(null, 'OTC')).toBe('OTC');
     expect(() => decideTier(null, null)).toThrow('tier: no row of the file names a known tier');
     expect(() => decideTier(null, null)).toThrow(ValidationError);
+  });
+});
+
+describe('checkWeekIsOver', () => {
+  const week = WeekEnding.parse('2025-12-12');
+
+  it.each(['2025-12-12', '2025-12-15', '2026-01-01'])('takes a week that is over on %s', (today) => {
+    expect(() => checkWeekIsOver(week, parsePlainDate(today))).not.toThrow();
+  });
+
+  it.each(['2025-12-11', '2020-01-01'])('refuses one that is not on %s', (today) => {
+    expect(() => checkWeekIsOver(week, parsePlainDate(today))).toThrow(
+      `week_ending: 2025-12-12 is in the future; today is ${today}`,
+    );
   });
 });

@@ -70,6 +70,21 @@ export function decideWeek(evidence: WeekEvidence): WeekDecision {
 }
 
 /**
+ * Refuses a week that is not over: nobody has published it, so the file's name or the caller is wrong.
+ *
+ * @param today the UTC date of the database.
+ * @throws ValidationError also where the caller insists.
+ */
+export function checkWeekIsOver({ date }: WeekEnding, today: PlainDate): void {
+  if (date <= today) return;
+  throw invalid(
+    'week_ending',
+    'in_future',
+    `${date} is in the future; today is ${today}, and a week is published when it is over`,
+  );
+}
+
+/**
  * The tier of a file: what the caller asked for, else the one most of its rows name.
  * @throws ValidationError when nothing tells.
  */

@@ -4,6 +4,7 @@ import { assertNever, isTerminal, NotFoundError } from '@spine/core';
 import { cancelRun, getRun, listRuns, pauseLane, pauseRun, resumeLane, resumeRun } from '@spine/database';
 import type {
   CancelOutcome,
+  NewRun,
   PauseOutcome,
   ResumeOutcome,
   RunFilter,
@@ -22,7 +23,7 @@ import type { RetryAllOptions, RetryAllResult } from './retry-all.ts';
 import { retryRun } from './rerun.ts';
 import type { RetryOutcome } from './rerun.ts';
 import { Submitter } from './submitter.ts';
-import type { SubmitOptions, SubmitterOptions } from './submitter.ts';
+import type { PrepareOutcome, SubmitOptions, SubmitterOptions } from './submitter.ts';
 
 export type DispatcherOptions = SubmitterOptions;
 
@@ -52,6 +53,21 @@ export class Dispatcher {
   /** Accepts one run. */
   submit(spec: WorkSpec, options: SubmitOptions = {}): Promise<SubmitOutcome> {
     return this.#submitter.submit(spec, options);
+  }
+
+  /** The run a spec asks for, for whoever stores it in a transaction of its own and then announces it. */
+  prepare(spec: WorkSpec, options: SubmitOptions = {}): Promise<PrepareOutcome> {
+    return this.#submitter.prepare(spec, options);
+  }
+
+  /** Whether hints are sent; runs that are stored meanwhile are marked due instead. */
+  get hinting(): boolean {
+    return this.#options.publisher.available;
+  }
+
+  /** Runs of {@link prepare} have committed. @param hinted what {@link hinting} said when they were stored. */
+  announce(runs: readonly NewRun[], hinted: boolean): void {
+    this.#submitter.announce(runs, hinted);
   }
 
   /** Accepts many runs; each has its own outcome, in order. */

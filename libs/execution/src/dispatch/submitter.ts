@@ -39,6 +39,11 @@ export interface SubmitOptions extends NewRunOptions {
   readonly allowUnknown?: boolean;
 }
 
+/** What {@link Submitter.prepare} answers. */
+export type PrepareOutcome =
+  | { readonly type: 'prepared'; readonly run: NewRun; readonly warnings: readonly string[] }
+  | Extract<SubmitOutcome, { type: 'invalid' | 'unknown_handler' }>;
+
 export class Submitter {
   readonly #options: SubmitterOptions;
   readonly #inserts: GroupCommit<NewRun, InsertOutcome>;
@@ -52,6 +57,14 @@ export class Submitter {
   }
 
   async submit(spec: WorkSpec, options: SubmitOptions): Promise<SubmitOutcome> {
+    const prepared = await this.prepare(spec, options);
+    if (prepared.type !== 'prepared') return prepared;
+    const { run, warnings } = prepared;
+    return toOutcome(run, await this.store(run), warnings);
+  }
+
+  /** The run a spec asks for, which is not stored yet; or why there is none. */
+  async prepare(spec: WorkSpec, options: SubmitOptions): Promise<PrepareOutcome> {
     const issues = checkSpec(spec, this.#options.registry.get(spec.kind, spec.name));
     if (issues.length > 0) return { type: 'invalid', issues };
     const handler = handlerKey(spec.kind, spec.name);
@@ -61,11 +74,10 @@ export class Submitter {
     const run = newRun(spec, { ...options, handlerRetry: retry, handlerGates: gates });
     const tooLarge = checkSizes(run, this.#options.payloads.limits.maxBytes);
     if (tooLarge.length > 0) return { type: 'invalid', issues: tooLarge };
-    const stored = await this.store(run);
     const warnings = known
       ? []
       : [`no live worker knows handler ${handler}; the run waits for one that does`];
-    return toOutcome(run, stored, warnings);
+    return { type: 'prepared', run, warnings };
   }
 
   /**
@@ -93,7 +105,7 @@ export class Submitter {
   async #storeSingleton(run: NewRun): Promise<InsertOutcome> {
     const hinted = this.#options.publisher.available;
     const { outcome } = await insertSingleton(this.#options.db, run, { ambiguous: false, hinted });
-    if (outcome.type === 'inserted') this.#announce([run], hinted);
+    if (outcome.type === 'inserted') this.announce([run], hinted);
     return outcome;
   }
 
@@ -106,14 +118,15 @@ export class Submitter {
     const { pool, publisher } = this.#options;
     const hinted = publisher.available;
     const outcomes = await insertRuns(pool, runs, { ambiguous, hinted });
-    this.#announce(
+    this.announce(
       runs.filter((_, index) => outcomes[index]?.type === 'inserted'),
       hinted,
     );
     return outcomes;
   }
 
-  #announce(inserted: readonly NewRun[], hinted: boolean): void {
+  /** Tells the queue and the followers of events of runs that have committed. @param hinted as they were stored. */
+  announce(inserted: readonly NewRun[], hinted: boolean): void {
     const { publisher, metrics } = this.#options;
     const now = Date.now();
     if (inserted.length > 0) this.#options.eventSignal?.touch();

@@ -35,6 +35,7 @@ function context(signal: AbortSignal, heard: Heard): HandlerContext {
     event: notHere,
     submit: notHere,
     transaction: notHere,
+    publish: notHere,
     defer: (seconds, reason) => {
       throw new RunDeferredError(seconds * 1_000, reason);
     },

@@ -51,6 +51,11 @@ export class AttemptLog {
     this.#submit({ level, message: text, fields: json }, bytes);
   }
 
+  /** Waits a moment until all lines so far are written. */
+  async flush(): Promise<void> {
+    if (this.#last !== null) await within(FLUSH_MS, this.#last);
+  }
+
   /**
    * Ends the log: says how many lines were dropped, and waits a moment until all are written. They would be refused
    * once the attempt has been settled.
@@ -62,7 +67,7 @@ export class AttemptLog {
       const message = `further lines dropped: ${this.#dropped}`;
       this.#submit({ level: WARN, message, fields: null }, message.length);
     }
-    if (this.#last !== null) await within(FLUSH_MS, this.#last);
+    await this.flush();
   }
 
   #submit(line: Pick<NewRunLog, 'level' | 'message' | 'fields'>, bytes: number): void {

@@ -17,6 +17,8 @@ export type AttemptEnd =
   | { readonly type: 'threw'; readonly error: ErrorInfo }
   | { readonly type: 'timed_out'; readonly error: ErrorInfo }
   | { readonly type: 'interrupted'; readonly reason: string }
+  /** It returned what `ctx.publish` had answered: the executor sees whether the run is completed. */
+  | { readonly type: 'published' }
   /** Put off by the handler itself. */
   | { readonly type: 'deferred'; readonly delayMs: number; readonly reason: string };
 
@@ -93,6 +95,15 @@ function nextAttemptMs(
 
 const NO_RETRY: RetryPolicy = { strategy: 'none' };
 
+/** A publication of the attempt itself is never decided about: its run is completed. */
+const FOREIGN_PUBLICATION: ErrorInfo = {
+  message: 'the handler returned a publication that its own attempt has not made',
+  type: 'PublishError',
+  category: ErrorCategory.INTERNAL,
+  retryable: false,
+  retryAfterSeconds: null,
+};
+
 function tooManyDeferrals(reason: string): ErrorInfo {
   return {
     message: `deferred about ${DEFERRAL_EPOCH_LIMIT / 2} times, the last time because: ${reason}`,
@@ -119,6 +130,8 @@ export function decideSettlement(
       return end.resultRef === undefined
         ? { type: 'completed', result: end.result }
         : { type: 'completed', result: null, resultRef: end.resultRef };
+    case 'published':
+      return decideSettlement(budget, { type: 'threw', error: FOREIGN_PUBLICATION }, random, NO_RETRY);
     case 'interrupted':
       return { type: 'handed_back', reason: end.reason };
     case 'deferred':

@@ -3,6 +3,8 @@ import type { ClaimedRun, DbTransaction } from '@spine/database';
 import type { Logger } from '@spine/observability';
 import { ValidationError } from '@spine/core';
 import type { SubmitOutcome } from '../dispatch/outcome.ts';
+import type { Publication } from '../publish/publication.ts';
+import type { Published } from '../publish/published.ts';
 import { processGuards } from '../gates/guards.ts';
 import type { Guards } from '../gates/guards.ts';
 import type { HandlerLimits } from '../gates/limits.ts';
@@ -109,6 +111,8 @@ export abstract class AttemptContext implements HandlerContext {
   }
 
   abstract transaction<T>(work: (trx: DbTransaction) => Promise<T>): Promise<T>;
+
+  abstract publish<T>(work: (publication: Publication) => Promise<T>): Promise<Published<T>>;
 
   /** What handlers log to: the log of the process, unless an executor keeps their lines too. */
   protected childLogger(bindings: Readonly<Record<string, unknown>>): Logger {

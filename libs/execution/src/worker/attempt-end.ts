@@ -5,6 +5,7 @@
 import { assertNever, TimeoutError, toErrorInfo, ValidationError } from '@spine/core';
 import type { ErrorInfo } from '@spine/core';
 import type { AttemptEnd } from '../policy/retry.ts';
+import { Published } from '../publish/published.ts';
 import type { Handler } from '../registry/registry.ts';
 import type { SpecIssue } from '../spec/new-run.ts';
 import type { Attempt } from './attempt.ts';
@@ -82,7 +83,9 @@ function timeoutInfo(attempt: Attempt): ErrorInfo {
  */
 export async function endOfCall(call: () => unknown, maxBytes?: number): Promise<AttemptEnd> {
   try {
-    const encoded = encodeResult(await call(), maxBytes);
+    const value = await call();
+    if (Published.is(value)) return { type: 'published' };
+    const encoded = encodeResult(value, maxBytes);
     return encoded.isOk() ? { type: 'returned', result: encoded.value } : threw(encoded.error);
   } catch (error) {
     if (error instanceof RunDeferredError) {

@@ -23,15 +23,22 @@ export interface AttemptRunnerOptions {
   readonly logger: Logger;
 }
 
+/** Whether an attempt holds its run as far as this worker knows; where its lease may have ended, Postgres is asked first. */
+export async function isStillHeld(
+  leases: LeaseKeeper,
+  { runId, epoch }: Pick<ClaimedRun, 'runId' | 'epoch'>,
+): Promise<boolean> {
+  if (leases.lapsed(runId)) await leases.confirm(runId);
+  return leases.holds(runId, epoch);
+}
+
 /** Ends attempts; of one whose lease may have ended, whoever has the run by now is not even asked. */
 export function settleWhileHeld(
   leases: LeaseKeeper,
   exchange: RunExchange,
 ): (item: SettleItem) => Promise<SettleOutcome> {
-  const late = async (item: SettleItem): Promise<SettleOutcome> => {
-    await leases.confirm(item.runId);
-    return leases.holds(item.runId, item.epoch) ? exchange.settle(item) : 'fenced';
-  };
+  const late = async (item: SettleItem): Promise<SettleOutcome> =>
+    (await isStillHeld(leases, item)) ? exchange.settle(item) : 'fenced';
   return (item) => (leases.lapsed(item.runId) ? late(item) : exchange.settle(item));
 }
 

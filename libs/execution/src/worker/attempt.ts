@@ -12,6 +12,11 @@ export class Attempt {
   readonly run: ClaimedRun;
   /** Called when the handler returns a result after the attempt was interrupted; the result is dropped. */
   onLateResult: () => void = () => undefined;
+  /**
+   * True while its own publication commits and after it has. Its run is gone from its worker's heartbeats then, which is
+   * no loss; one that does not commit finds out itself.
+   */
+  isPublishing = false;
   /** Made when it is asked for: most handlers never look. */
   #controller: AbortController | null = null;
   readonly #interrupted: Promise<AbortReason>;
@@ -52,7 +57,8 @@ export class Attempt {
   }
 
   interrupt(reason: AbortReason): void {
-    if (this.#reason !== null) return;
+    if (this.#reason !== null || (this.isPublishing && reason !== 'timed_out' && reason !== 'shutdown'))
+      return;
     this.#reason = reason;
     this.end();
     this.#controller?.abort(new AttemptAbortedError(reason));

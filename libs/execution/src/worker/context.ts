@@ -2,6 +2,8 @@ import type { RunKind } from '@spine/core';
 import type { DbTransaction, RunRecord, StoredError } from '@spine/database';
 import type { Logger } from '@spine/observability';
 import type { SubmitOutcome } from '../dispatch/outcome.ts';
+import type { Publication } from '../publish/publication.ts';
+import type { Published } from '../publish/published.ts';
 import type { HandlerLimits } from '../gates/limits.ts';
 import type { WorkSpec } from '../spec/work-spec.ts';
 
@@ -88,6 +90,14 @@ export interface HandlerContext {
    * @throws AttemptAbortedError when it no longer does; everything is rolled back.
    */
   transaction<T>(work: (trx: DbTransaction) => Promise<T>): Promise<T>;
+  /**
+   * Completes the run in one transaction with all it has made: the handler's own rows, rows of the ledger, downstream
+   * runs. A crash at any point leaves all of it or nothing. `work` answers with the run's result and is called once; end
+   * with `return await ctx.publish(...)`. Nothing can be recorded for the run afterwards.
+   * @throws what `work` throws, and then nothing is written; AttemptAbortedError when the attempt no longer holds the run;
+   * PublishError when it is called twice; PublishUnsupportedError in an executor without a database of runs.
+   */
+  publish<T>(work: (publication: Publication) => Promise<T>): Promise<Published<T>>;
   /**
    * Puts the run off: the attempt ends uncharged, and the run waits for so many seconds. At most about 1,000 times a run.
    * @throws RunDeferredError always; a handler that catches everything must throw it on.

@@ -4,9 +4,9 @@
  *   resolve the handler -> validate params -> run against the signal -> decide -> settle under the fence
  *
  * Nothing here throws for what a handler did: every end of an attempt is a settlement, and a refused settlement is
- * counted and dropped.
+ * counted and dropped. An attempt that has published is settled by that, whatever its handler did afterwards.
  */
-import { handlerKey } from '@spine/core';
+import { assertNever, handlerKey } from '@spine/core';
 import type { SettleItem, SettleOutcome, Settlement } from '@spine/database';
 import type { Metrics } from '@spine/observability';
 import { runWithPayloads } from '../payload/attempt-payloads.ts';
@@ -14,6 +14,7 @@ import type { Payloads } from '../payload/payloads.ts';
 import { decideSettlement } from '../policy/retry.ts';
 import type { AttemptEnd } from '../policy/retry.ts';
 import type { RetryPolicy } from '../policy/retry-policy.ts';
+import { PublicationUnknownError } from '../publish/published.ts';
 import type { HandlerRegistry } from '../registry/registry.ts';
 import { storedRetryPolicy } from '../spec/retry-json.ts';
 import { inProcessCall } from './attempt-end.ts';
@@ -55,19 +56,24 @@ export class Executor {
 
   /**
    * Executes and settles one attempt; `onHandlerEnd` is called between the two. Rejects only when Postgres cannot be
-   * reached; the lease then runs out.
+   * reached, or could not be when it committed a publication; the lease then runs out.
    */
   async execute(attempt: Attempt, onHandlerEnd: () => void): Promise<ExecutedAttempt> {
     const started = performance.now();
     attempt.onLateResult = this.#countLateResult;
     const context = new EngineContext(attempt, this.#options);
     const end = await this.#run(attempt, context);
+    const publishing = await context.endPublishing();
     attempt.end();
     onHandlerEnd();
     this.#options.metrics.runSeconds.observe(
       { kind: attempt.run.kind },
       (performance.now() - started) / 1000,
     );
+    if (publishing === 'published') return this.#published(attempt, end, context);
+    if (publishing === 'unknown') {
+      throw new PublicationUnknownError(`nobody knows whether run ${attempt.run.runId} was published`);
+    }
     if (end === 'lost') return this.#fenced();
     // Its lines are refused once it is settled.
     if (context.runLog !== null) await context.runLog.close();
@@ -95,6 +101,25 @@ export class Executor {
     return runWithPayloads(this.#options.payloads, handler, attempt, context, this.#call);
   }
 
+  /** The run is completed; what its handler made of that is only told. */
+  async #published(
+    { run }: Attempt,
+    end: AttemptEnd | 'lost',
+    context: EngineContext,
+  ): Promise<ExecutedAttempt> {
+    const { metrics, logger } = this.#options;
+    const fault = faultAfterPublishing(end);
+    if (fault !== null) {
+      logger.error(
+        { run_id: run.runId, handler: handlerKey(run.kind, run.name), ...fault },
+        'a handler did not end with its publication; the run stays completed',
+      );
+    }
+    if (context.runLog !== null) await context.runLog.close();
+    metrics.settled.inc({ outcome: 'completed' });
+    return { outcome: 'completed', error: null };
+  }
+
   async #settle(attempt: Attempt, settlement: Settlement): Promise<ExecutedAttempt> {
     const { runId, epoch } = attempt.run;
     const outcome = await this.#options.settle({ runId, epoch, settlement });
@@ -115,5 +140,25 @@ export class Executor {
   #fenced(): ExecutedAttempt {
     this.#options.metrics.fenced.inc({ operation: 'settle' });
     return { outcome: 'fenced', error: null };
+  }
+}
+
+/** What a handler did wrong after it had published; null for nothing. */
+function faultAfterPublishing(end: AttemptEnd | 'lost'): Readonly<Record<string, unknown>> | null {
+  // An interruption that came after the commit has nothing left to interrupt.
+  if (end === 'lost') return null;
+  switch (end.type) {
+    case 'published':
+    case 'timed_out':
+    case 'interrupted':
+      return null;
+    case 'threw':
+      return { fault: 'threw_after_publish', error: end.error };
+    case 'returned':
+      return { fault: 'returned_something_else' };
+    case 'deferred':
+      return { fault: 'deferred_after_publish', reason: end.reason };
+    default:
+      return assertNever(end);
   }
 }

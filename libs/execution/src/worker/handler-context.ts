@@ -8,6 +8,12 @@ import type { Guards } from '../gates/guards.ts';
 import type { SubmitOutcome } from '../dispatch/outcome.ts';
 import type { AttemptLog } from '../logs/attempt-log.ts';
 import type { RunLogWriter } from '../logs/run-log-writer.ts';
+import { AttemptPublishing } from '../publish/attempt-publishing.ts';
+import type { PublishEnd } from '../publish/attempt-publishing.ts';
+import type { Publication } from '../publish/publication.ts';
+import { AlreadyPublishedError, PublishUnsupportedError } from '../publish/published.ts';
+import type { Published } from '../publish/published.ts';
+import type { Publisher } from '../publish/publisher.ts';
 import type { WorkSpec } from '../spec/work-spec.ts';
 import { AttemptContext } from './attempt-context.ts';
 import type { Attempt } from './attempt.ts';
@@ -22,11 +28,15 @@ export interface ContextServices extends Guards {
   readonly logs: RunLogWriter;
   /** For child runs; a worker without one refuses them. */
   readonly dispatcher: Dispatcher;
+  /** Without one, handlers cannot publish. */
+  readonly publications?: Publisher | undefined;
 }
 
 export class EngineContext extends AttemptContext {
   readonly #services: ContextServices;
   #runLog: AttemptLog | null = null;
+  /** Made when it is asked for: most handlers never publish. */
+  #publishing: AttemptPublishing | null = null;
 
   constructor(attempt: Attempt, services: ContextServices) {
     super(attempt, services.logger, services);
@@ -47,6 +57,27 @@ export class EngineContext extends AttemptContext {
     });
   }
 
+  async publish<T>(work: (publication: Publication) => Promise<T>): Promise<Published<T>> {
+    const { publications } = this.#services;
+    if (publications === undefined) throw new PublishUnsupportedError();
+    this.#publishing ??= new AttemptPublishing(this.run.runId);
+    return publications.publish(
+      {
+        attempt: this.attempt,
+        info: this.run,
+        publishing: this.#publishing,
+        flushLog: async () => this.#runLog?.flush(),
+      },
+      work,
+    );
+  }
+
+  /** Whether the attempt has completed its run by publishing; waits for a commit under way. Nothing is published later. */
+  async endPublishing(): Promise<PublishEnd> {
+    if (this.#publishing === null) return 'none';
+    return this.#publishing.close();
+  }
+
   protected override childLogger(bindings: Readonly<Record<string, unknown>>): Logger {
     const { logs, logger } = this.#services;
     if (!logs.enabled) return super.childLogger(bindings);
@@ -58,6 +89,11 @@ export class EngineContext extends AttemptContext {
   protected append(type: string, data: string): Promise<'appended' | 'fenced'> {
     const { runId, epoch } = this.run;
     return this.#services.events.submit({ runId, epoch, eventType: type, data });
+  }
+
+  protected override lost(): never {
+    if (this.#publishing?.phase === 'published') throw new AlreadyPublishedError(this.run.runId);
+    super.lost();
   }
 
   protected submitChild(spec: WorkSpec): Promise<SubmitOutcome> {

@@ -23,8 +23,10 @@ import type { HintConsumer, HintQueue } from '../queue/port.ts';
 import { within } from '../queue/within.ts';
 import { checkIsolated } from '../executors/threads/thread-pool.ts';
 import type { ThreadPool } from '../executors/threads/thread-pool.ts';
+import { Publisher } from '../publish/publisher.ts';
+import type { PublishingOptions } from '../publish/publisher.ts';
 import type { HandlerRegistry } from '../registry/registry.ts';
-import { AttemptRunner, settleWhileHeld } from './attempt-runner.ts';
+import { AttemptRunner, isStillHeld, settleWhileHeld } from './attempt-runner.ts';
 import { Executor } from './executor.ts';
 import { listenToControl } from './control.ts';
 import { HintIntake } from './hint-intake.ts';
@@ -64,6 +66,7 @@ export interface WorkerOptions extends Guards {
   /** Least severe line of a handler that is stored with its run: a pino level. Default `info`; `silent` stores none. */
   readonly runLogLevel?: string;
   readonly version?: string;
+  readonly publishing?: PublishingOptions;
   /** Called when an operator asks this worker to stop: whoever owns the process ends it. Called more than once. */
   readonly onDrainRequested?: () => void;
 }
@@ -133,6 +136,12 @@ export class Worker {
       ...options,
       call: options.threads?.call,
       settle: settleWhileHeld(leases, exchange),
+      publications: new Publisher({
+        ...options,
+        source: `worker:${workerId}`,
+        ...options.publishing,
+        isHeld: (run) => isStillHeld(leases, run),
+      }),
       events: new GroupCommit({
         flush: async (events) => {
           const outcomes = await appendAttemptEvents(pool, events, `worker:${workerId}`);

@@ -2,6 +2,7 @@
 import { isAbsolute, normalize } from 'node:path';
 import { assertNever, parseCondition, parseJsonLocation, ValidationError } from '@spine/core';
 import type { ValidationIssue } from '@spine/core';
+import { EXPECTED_CHANNEL } from '@spine/database';
 import type { EventSource, TriggerDefinition } from '@spine/database';
 import type { WorkSpecJson } from '@spine/execution';
 import { checkRepeatableWork } from '../service/repeatable-work.ts';
@@ -19,6 +20,12 @@ export type SourceInput =
   | { readonly type: 'file'; readonly folder: string; readonly pattern?: string | undefined }
   /** PUBLISH on a Redis channel. At most once. */
   | { readonly type: 'redis'; readonly channel: string }
+  /** What was expected and has not come, or came late. */
+  | {
+      readonly type: 'ledger';
+      readonly types?: readonly string[] | undefined;
+      readonly domain?: string | undefined;
+    }
   /** Runs that have ended. */
   | {
       readonly type: 'run_event';
@@ -54,6 +61,7 @@ export const RUN_EVENT_TYPES = [
   'run.timed_out',
   'run.dead_lettered',
 ] as const;
+export const LEDGER_EVENT_TYPES = ['partition.late', 'partition.arrived'] as const;
 export const TABLE_OPERATIONS = ['insert', 'update', 'delete'] as const;
 
 /** The channel of events of runs. */
@@ -137,6 +145,11 @@ function sourceOf({ name, source }: TriggerInput): StoredSource {
       // Two triggers that watch one folder with one pattern see the same files.
       return stored('file', `${folder}/${pattern}`, { folder, pattern });
     }
+    case 'ledger':
+      return stored('ledger', EXPECTED_CHANNEL, {
+        types: source.types ?? LEDGER_EVENT_TYPES,
+        ...(source.domain === undefined ? {} : { domain: source.domain }),
+      });
     case 'run_event':
       return stored('run_event', RUN_EVENTS, {
         types: source.types ?? RUN_EVENT_TYPES,

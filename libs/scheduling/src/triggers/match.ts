@@ -60,18 +60,17 @@ function depthOf({ source, data }: InboundEvent): number {
   return typeof depth === 'number' && Number.isInteger(depth) && depth > 0 ? depth : 0;
 }
 
-/** Whether an event of runs is of the types and the handler its trigger asks for. */
+/** Whether an event is of the types, the handler or the domain its trigger asks for. */
 function isWanted({ source, sourceConfig }: TriggerRecord, event: InboundEvent): boolean {
   if (source === 'table') {
     const { operations } = sourceConfig;
     return !Array.isArray(operations) || operations.includes(event.eventType);
   }
-  if (source !== 'run_event') return true;
-  const { types, kind, name } = sourceConfig;
-  return (
-    (!Array.isArray(types) || types.includes(event.eventType)) &&
-    (kind === undefined || kind === own(event.data, 'kind')) &&
-    (name === undefined || name === own(event.data, 'name'))
+  const { types } = sourceConfig;
+  if (Array.isArray(types) && !types.includes(event.eventType)) return false;
+  const asked = source === 'run_event' ? ['kind', 'name'] : source === 'ledger' ? ['domain'] : [];
+  return asked.every(
+    (field) => sourceConfig[field] === undefined || sourceConfig[field] === own(event.data, field),
   );
 }
 

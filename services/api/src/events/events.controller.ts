@@ -16,7 +16,8 @@ import { Operation } from '../openapi/operation.decorator.ts';
 import { ENGINE } from '../tokens.ts';
 import { eventFilter, streamQuery, streamsStatusJson } from './event.schemas.ts';
 import type { StreamQuery } from './event.schemas.ts';
-import { frames, PREAMBLE, send } from './sse.ts';
+import { PublishedEvents, wantedTypes, withPublished } from './publish-stream.ts';
+import { PREAMBLE, send } from './sse.ts';
 
 const LAST_EVENT_ID = 'last-event-id';
 
@@ -75,7 +76,8 @@ export class EventsController implements OnModuleDestroy {
     summary: 'Follow the events of runs as they come',
     description:
       'Server-sent events: data is a RunEvent. At least once: after a reconnect some may come again, told by event_id; ' +
-      'none is left out. A heartbeat comes every 15 s. `event: end` says why the stream ends: terminal, too_slow, shutdown.',
+      'none is left out. Events of POST /events/publish come as `event: published`, at most once, where no run is asked for. ' +
+      'A heartbeat comes every 15 s. `event: end` says why the stream ends: terminal, too_slow, shutdown.',
     answers: {
       200: { description: 'Events', mediaType: 'text/event-stream' },
       204: {
@@ -98,7 +100,7 @@ export class EventsController implements OnModuleDestroy {
     const outcome = await this.#open(query, after, gone.signal);
     switch (outcome.type) {
       case 'open':
-        return stream(reply, outcome.stream);
+        return stream(reply, outcome.stream, await this.#published(query));
       case 'over':
         return void reply.code(204).send();
       case 'run_not_found':
@@ -131,6 +133,15 @@ export class EventsController implements OnModuleDestroy {
     });
   }
 
+  /** Events of clients, for a stream that may have them. Stored events are followed also while the bus is away. */
+  async #published(query: StreamQuery): Promise<PublishedEvents | null> {
+    const types = wantedTypes(query);
+    if (types === 'none') return null;
+    const published = new PublishedEvents(types);
+    await published.follow(this.engine.eventBus);
+    return published;
+  }
+
   async #open(query: StreamQuery, after: number | null, signal: AbortSignal): Promise<OpenOutcome> {
     const filter = eventFilter(query);
     try {
@@ -151,7 +162,11 @@ export class EventsController implements OnModuleDestroy {
 }
 
 /** Writes a stream until it ends or its client is gone. */
-async function stream(reply: FastifyReply, { items, close }: OpenStream): Promise<void> {
+async function stream(
+  reply: FastifyReply,
+  { items, close }: OpenStream,
+  published: PublishedEvents | null,
+): Promise<void> {
   setResponseHeaders(reply);
   const { raw } = reply;
   for (const [name, value] of Object.entries(reply.getHeaders())) {
@@ -165,8 +180,8 @@ async function stream(reply: FastifyReply, { items, close }: OpenStream): Promis
     raw.writeHead(200);
     let open = await send(raw, PREAMBLE);
     if (open) {
-      for await (const item of items) {
-        open = await send(raw, frames(item));
+      for await (const text of withPublished(items, published)) {
+        open = await send(raw, text);
         if (!open) break;
       }
     }
@@ -176,6 +191,7 @@ async function stream(reply: FastifyReply, { items, close }: OpenStream): Promis
     // The client comes back and resumes.
     raw.destroy();
   } finally {
+    published?.close();
     await close();
   }
 }

@@ -4,17 +4,16 @@ import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { OpenAPIObject } from '@nestjs/swagger';
 import { CONTROLLERS } from '../controllers.ts';
-import { ENGINE, LOGGER, SETTINGS } from '../tokens.ts';
+import * as tokens from '../tokens.ts';
 import { createDocument } from './document.ts';
 
 /** The document without a running API: nothing is instantiated, so no database is needed. */
 export async function buildOpenApiDocument(): Promise<OpenAPIObject> {
   class DocumentedModule {}
-  const tokens = [ENGINE, LOGGER, SETTINGS];
   Module({
     controllers: CONTROLLERS,
     // Nest wants them named; a preview asks none of them.
-    providers: tokens.map((provide) => ({ provide, useValue: null })),
+    providers: Object.values(tokens).map((provide) => ({ provide, useValue: null })),
   })(DocumentedModule);
   const app = await NestFactory.create(DocumentedModule, new FastifyAdapter(), {
     preview: true,

@@ -2,13 +2,13 @@
 import { z } from 'zod';
 import { CONDITION_LIMITS, RUN_KINDS } from '@spine/core';
 import type { DeliveryRecord, TriggerRecord } from '@spine/database';
-import { RUN_EVENT_TYPES, TABLE_OPERATIONS, TRIGGER_LIMITS } from '@spine/scheduling';
+import { LEDGER_EVENT_TYPES, RUN_EVENT_TYPES, TABLE_OPERATIONS, TRIGGER_LIMITS } from '@spine/scheduling';
 import type { SourceInput, TriggerInput } from '@spine/scheduling';
 import { cursorPaging, offsetPaging } from '../http/paging.ts';
 import { once } from '../http/query-values.ts';
 import { storable, targetFields, workFields, workOf } from '../schedules/work-fields.ts';
 
-const EVENT_SOURCES = ['webhook', 'postgres', 'table', 'file', 'redis', 'run_event'] as const;
+const EVENT_SOURCES = ['webhook', 'postgres', 'table', 'file', 'redis', 'run_event', 'ledger'] as const;
 
 const name = z
   .string()
@@ -43,6 +43,11 @@ const sourceJson = z
     z.strictObject({
       type: z.literal('redis'),
       channel: z.string().max(100).describe('Of PUBLISH. At most once.'),
+    }),
+    z.strictObject({
+      type: z.literal('ledger'),
+      types: z.array(z.enum(LEDGER_EVENT_TYPES)).min(1).optional().describe('Default all.'),
+      domain: z.string().min(1).max(200).optional(),
     }),
     z.strictObject({
       type: z.literal('run_event'),

@@ -11,7 +11,7 @@ interface EventTriggersTable {
   name: string;
   description: string | null;
   state: 'active' | 'paused' | 'deleted';
-  source: 'webhook' | 'postgres' | 'table' | 'file' | 'redis' | 'run_event';
+  source: 'webhook' | 'postgres' | 'table' | 'file' | 'redis' | 'run_event' | 'ledger';
   channel: string;
   source_config: JsonWithDefault;
   filter: string | null;

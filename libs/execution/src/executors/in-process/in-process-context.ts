@@ -4,6 +4,7 @@ import type { Db, DbTransaction } from '@spine/database';
 import { captureLogger } from '@spine/observability';
 import type { Logger } from '@spine/observability';
 import type { SubmitOutcome } from '../../dispatch/outcome.ts';
+import { PublishUnsupportedError } from '../../publish/published.ts';
 import type { WorkSpec } from '../../spec/work-spec.ts';
 import { AttemptContext } from '../../worker/attempt-context.ts';
 import type { Attempt } from '../../worker/attempt.ts';
@@ -40,6 +41,10 @@ export class InProcessContext extends AttemptContext {
       if (!this.#isCurrent) this.lost();
       return value;
     });
+  }
+
+  publish(): Promise<never> {
+    return Promise.reject(new PublishUnsupportedError());
   }
 
   protected override childLogger(bindings: Readonly<Record<string, unknown>>): Logger {

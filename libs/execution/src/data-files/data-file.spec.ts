@@ -11,9 +11,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ValidationError } from '@spine/core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { MAX_FILE_BYTES, openDataFile, readBytes } from './data-file.ts';
+import { openDataFile, readBytes } from './data-file.ts';
 
-const base = mkdtempSync(join(realpathSync(tmpdir()), 'spine-finra-'));
+const base = mkdtempSync(join(realpathSync(tmpdir()), 'spine-data-files-'));
+const MAX_BYTES = 512 * 1024;
 const at = (...parts: string[]): string => join(base, ...parts);
 const roots = [at('missing'), at('first'), at('link-to-second')];
 
@@ -38,10 +39,10 @@ beforeAll(() => {
 afterAll(() => rmSync(base, { recursive: true }));
 
 async function content(filePath: string): Promise<{ name: string; size: number; text: string }> {
-  const file = await openDataFile(filePath, roots);
+  const file = await openDataFile(filePath, roots, MAX_BYTES);
   try {
     const read: Buffer[] = [];
-    for await (const bytes of readBytes(file)) read.push(bytes);
+    for await (const bytes of readBytes(file)) read.push(Buffer.from(bytes));
     return { name: file.name, size: file.size, text: Buffer.concat(read).toString() };
   } finally {
     await file.handle.close();
@@ -123,23 +124,23 @@ describe('openDataFile', () => {
 
   it('refuses a file over the limit, and takes one at it', async () => {
     for (const [size, name] of [
-      [MAX_FILE_BYTES, 'large.csv'],
-      [MAX_FILE_BYTES + 1, 'too-large.csv'],
+      [MAX_BYTES, 'large.csv'],
+      [MAX_BYTES + 1, 'too-large.csv'],
     ] as const) {
       writeFileSync(at('first', name), '');
       truncateSync(at('first', name), size);
     }
-    const large = await openDataFile('large.csv', roots);
+    const large = await openDataFile('large.csv', roots, MAX_BYTES);
     await large.handle.close();
     const error = await refusalOf('too-large.csv');
     expect(error.message).toBe(
-      `file_path: "too-large.csv" has ${MAX_FILE_BYTES + 1} bytes; at most ${MAX_FILE_BYTES} are allowed`,
+      `file_path: "too-large.csv" has ${MAX_BYTES + 1} bytes; at most ${MAX_BYTES} are allowed`,
     );
   });
 
   it('finds nothing without data roots', async () => {
-    await expect(openDataFile(at('first/both.csv'), [])).rejects.toThrow(ValidationError);
-    await expect(openDataFile('both.csv', [at('missing')])).rejects.toThrow(ValidationError);
+    await expect(openDataFile(at('first/both.csv'), [], MAX_BYTES)).rejects.toThrow(ValidationError);
+    await expect(openDataFile('both.csv', [at('missing')], MAX_BYTES)).rejects.toThrow(ValidationError);
   });
 });
 
@@ -147,10 +148,10 @@ describe('readBytes', () => {
   it('reads the whole file, and again from its start', async () => {
     const text = '0123456789'.repeat(20_000);
     writeFileSync(at('first/long.csv'), text);
-    const file = await openDataFile('long.csv', roots);
+    const file = await openDataFile('long.csv', roots, MAX_BYTES);
     for (let pass = 0; pass < 2; pass += 1) {
       const read: Buffer[] = [];
-      for await (const bytes of readBytes(file)) read.push(bytes);
+      for await (const bytes of readBytes(file)) read.push(Buffer.from(bytes));
       expect(read.length).toBeGreaterThan(1);
       expect(Buffer.concat(read).toString()).toBe(text);
     }

@@ -14,9 +14,6 @@ import type { FileHandle } from 'node:fs/promises';
 import { basename, isAbsolute, relative, resolve, sep } from 'node:path';
 import { truncateText, ValidationError } from '@spine/core';
 
-/** Largest file that is ingested, in bytes: some fifty times the largest one published. */
-export const MAX_FILE_BYTES = 256 * 1024 * 1024;
-
 /** An open file. The caller closes its handle. */
 export interface DataFile {
   readonly handle: FileHandle;
@@ -44,9 +41,13 @@ export function pathProblem(filePath: string): string | null {
  * not exist holds no file.
  *
  * @throws ValidationError naming `file_path` when there is no such file, it is not a regular file, it lies outside the
- * roots, or it is larger than MAX_FILE_BYTES.
+ * roots, or it is larger than `maxBytes`.
  */
-export async function openDataFile(filePath: string, dataRoots: readonly string[]): Promise<DataFile> {
+export async function openDataFile(
+  filePath: string,
+  dataRoots: readonly string[],
+  maxBytes: number,
+): Promise<DataFile> {
   const problem = pathProblem(filePath);
   if (problem !== null) throw refusal(filePath, 'invalid_path', problem);
   const roots: string[] = [];
@@ -60,20 +61,23 @@ export async function openDataFile(filePath: string, dataRoots: readonly string[
     if (real === null || !roots.some((root) => isInside(root, real))) continue;
     const file = await openRegular(real);
     if (file === null) continue;
-    if (file.size <= MAX_FILE_BYTES) return file;
+    if (file.size <= maxBytes) return file;
     await file.handle.close();
-    throw refusal(filePath, 'too_large', `has ${file.size} bytes; at most ${MAX_FILE_BYTES} are allowed`);
+    throw refusal(filePath, 'too_large', `has ${file.size} bytes; at most ${maxBytes} are allowed`);
   }
   const rule =
     'names no regular file inside the data roots; allowed are paths relative to a data root, or absolute ones in it';
   throw refusal(filePath, 'not_in_data_roots', rule);
 }
 
-/** The file from its start, whatever was read of it before. */
+/**
+ * The file from its start, whatever was read of it before. All pieces share one buffer: a piece is good until the next
+ * one is asked for, and who keeps any of it keeps a copy.
+ */
 export async function* readBytes({ handle }: DataFile): AsyncGenerator<Buffer, void, undefined> {
+  const buffer = Buffer.allocUnsafe(READ_BYTES);
   for (let position = 0; ;) {
-    // A new buffer each time: who gets one may keep parts of it.
-    const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(READ_BYTES), 0, READ_BYTES, position);
+    const { bytesRead } = await handle.read(buffer, 0, READ_BYTES, position);
     if (bytesRead === 0) return;
     position += bytesRead;
     yield buffer.subarray(0, bytesRead);

@@ -1,0 +1,111 @@
+/** What settings are: the shapes that the rest of Spine sees. */
+import type { RetentionPolicy } from '@spine/core';
+import type { SpineFlags } from './flags/spine-flags.ts';
+import type { Secret } from './secret.ts';
+import type { EventBusChoice, LogLevel } from './variables.ts';
+
+/** Which process asks: `launcher` is `npm start`, `migrate` the one-shot migration. */
+export const ROLES = ['launcher', 'api', 'worker', 'scheduler', 'migrate'] as const;
+export type Role = (typeof ROLES)[number];
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Everything configurable, validated. Folders are absolute. */
+export interface Settings<R extends Role = Role> {
+  readonly role: R;
+  /** Which `.env.{tier}` was read; `standard` and `full` also say what has to be there. */
+  readonly tier: string;
+  readonly api: {
+    readonly host: string;
+    /** 0: any free port. */
+    readonly port: number;
+    /** True when the port was chosen by SPINE_PORT rather than by default. */
+    readonly portIsExplicit: boolean;
+    readonly keys: readonly Secret[];
+    /** Local mode: no key is asked for. Only ever true on a loopback address without keys. */
+    readonly open: boolean;
+  };
+  readonly database: {
+    /** Undefined only for the launcher: it then runs the embedded Postgres. */
+    readonly url: 'launcher' extends R ? Secret | undefined : Secret;
+    /** Most connections of this process. */
+    readonly poolSize: number;
+  };
+  readonly redis: {
+    /** Undefined: the queue runs on Postgres. */
+    readonly url: Secret | undefined;
+  };
+  readonly worker: {
+    /** Processes the launcher starts. */
+    readonly count: number;
+    /** Runs of one process at the same time. */
+    readonly concurrency: number;
+    readonly lanes: readonly string[];
+    /** How long a worker holds a run without a heartbeat. */
+    readonly leaseSeconds: number;
+    /** Resident memory in MiB over which a worker is replaced by a fresh one; 0 is off. */
+    readonly maxRssMb: number;
+    /** Runs after which a worker is replaced by a fresh one; 0 is off. */
+    readonly maxRuns: number;
+  };
+  readonly retention: {
+    /** Finished runs older than this are deleted by the scheduler; undefined: never. */
+    readonly days: number | undefined;
+    /** After how many days the scheduler deletes rows of the data ledger, by table; empty: never. */
+    readonly ledger: RetentionPolicy;
+  };
+  readonly log: { readonly level: LogLevel };
+  readonly runLog: {
+    /** Of the lines stored with runs. */
+    readonly level: LogLevel;
+  };
+  readonly payloads: {
+    /** Bytes of JSON up to which params and results stay in the run's row. */
+    readonly inlineBytes: number;
+    /** Bytes of JSON that params or a result may have. */
+    readonly maxBytes: number;
+    /** Where larger ones are kept; undefined: in Postgres. */
+    readonly dir: string | undefined;
+  };
+  readonly eventBus: {
+    /** Auto: Redis where there is one, else Postgres. */
+    readonly backend: EventBusChoice;
+  };
+  readonly secrets: SecretSettings;
+  /** The flags of Spine itself, with what the environment says of them. */
+  readonly flags: SpineFlags;
+  readonly dataDir: string;
+  readonly dataRoots: readonly string[];
+  readonly shutdownGraceSeconds: number;
+  /** Port for /health and /metrics of a worker or scheduler; undefined when off. */
+  readonly healthPort: number | undefined;
+  /** One line per SPINE_ variable that is set and means nothing. For the log at start. */
+  readonly warnings: readonly string[];
+}
+
+/** Where secrets are found. */
+export interface SecretSettings {
+  /** Absolute. */
+  readonly dir: string;
+  /** How long a secret is remembered; 0 is off. */
+  readonly ttlSeconds: number;
+  /** Undefined without an address. */
+  readonly vault: VaultSettings | undefined;
+  readonly aws: { readonly region: string | undefined; readonly endpoint: string | undefined };
+}
+
+export interface VaultSettings {
+  readonly address: string;
+  readonly token: Secret | undefined;
+  /** Absolute. */
+  readonly tokenFile: string | undefined;
+  readonly namespace: string | undefined;
+}
+
+export interface LoadOptions<R extends Role = Role> {
+  readonly role: R;
+  /** Base of relative folders. Default: the working directory. */
+  readonly cwd?: string;
+  /** Variables whose values come out of a secret store: an error never quotes them. Default none. */
+  readonly hidden?: ReadonlySet<string>;
+}
