@@ -1,6 +1,6 @@
 /** The statements of a publication by themselves. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { isCompletedAt, runWithKey, settleInTransaction } from '@spine/database';
+import { asQueryable, isCompletedAt, runWithKey, settleInTransaction } from '@spine/database';
 import type { ClaimedRun, SettleOutcome } from '@spine/database';
 import { newId } from '@spine/core';
 import {
@@ -43,6 +43,23 @@ describe('settling in a transaction', () => {
       lease_owner: null,
     });
     expect(await eventTypes(base.admin, run.runId)).toEqual(['submitted', 'started', 'completed']);
+  });
+
+  it('ends the run when it is settled, not when the transaction began', async () => {
+    const run = await claimed(base.pool);
+    const began = await base.db.transaction().execute(async (trx) => {
+      const on = asQueryable(trx);
+      const { rows } = await on.query<{ now: Date }>({ text: 'SELECT now(), pg_sleep(0.02)', values: [] });
+      await settleInTransaction(trx, { ...run, settlement: COMPLETED }, { source: 'test' });
+      return rows[0]?.now ?? new Date(Number.NaN);
+    });
+    const { rows } = await base.admin.query<{ completed_at: Date; timestamp: Date }>(
+      `SELECT r.completed_at, e.timestamp FROM runs r JOIN run_events e ON e.run_id = r.id AND e.terminal WHERE r.id = $1`,
+      [run.runId],
+    );
+    const [row] = rows;
+    expect(row?.completed_at.getTime()).toBeGreaterThan(began.getTime());
+    expect(row?.timestamp).toEqual(row?.completed_at);
   });
 
   it('is refused at another epoch, and at its own a second time', async () => {

@@ -1,4 +1,5 @@
 export { CONDITION_LIMITS, parseCondition, type Condition } from './expression/condition.ts';
+export { parseExpression, type Expression } from './expression/expression.ts';
 export { parseJsonLocation, type JsonLocation } from './expression/path.ts';
 export * from './assets/index.ts';
 export { assertNever, invariant } from './assert-never.ts';

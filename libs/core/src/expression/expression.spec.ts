@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ValidationError } from '../errors/permanent.ts';
 import { parseCondition } from './condition.ts';
+import { parseExpression } from './expression.ts';
 import { parseJsonLocation } from './path.ts';
 
 const event = {
@@ -78,4 +79,23 @@ describe('a path', () => {
       );
     },
   );
+});
+
+describe('an expression', () => {
+  it('answers any value, and says what it reads', () => {
+    const parsed = parseExpression('event.data.list.filter(n, n > event.data["count"] - 2.0)', ['event']);
+    expect(parsed.evaluate({ event }).unwrap()).toEqual([2, 3]);
+    expect(parsed.reads).toEqual([
+      ['event', 'data', 'list'],
+      ['event', 'data', 'count'],
+    ]);
+  });
+
+  it('reads as far as its keys are written down', () => {
+    expect(parseExpression('event.data[event.key].more == 1 && has(event.a.b)', ['event']).reads).toEqual([
+      ['event', 'data'],
+      ['event', 'key'],
+      ['event', 'a', 'b'],
+    ]);
+  });
 });

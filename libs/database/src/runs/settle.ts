@@ -111,6 +111,7 @@ function encode(settlement: Settlement): Encoded {
   }
 }
 
+/** A run ends at the time of the statement: a transaction that publishes began when its work did. */
 export const SETTLE_CTES = `i AS (
   SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[],
     $9::text[]) AS t(id, epoch, status, delay_ms, result, error, event_type, event_data, result_ref)
@@ -120,15 +121,16 @@ export const SETTLE_CTES = `i AS (
     attempt = r.attempt - (i.event_type IN ('handed_back', 'deferred'))::int,
     result = i.result::jsonb, result_ref = i.result_ref, error = i.error::jsonb,
     lease_owner = NULL, lease_expires_at = NULL, deadline_at = NULL,
-    available_at = CASE WHEN i.delay_ms IS NULL THEN r.available_at ELSE now() + i.delay_ms * interval '1 millisecond' END,
+    available_at = CASE WHEN i.delay_ms IS NULL THEN r.available_at
+      ELSE now() + i.delay_ms * interval '1 millisecond' END,
     dispatch_after = now() + i.delay_ms * interval '1 millisecond',
-    completed_at = CASE WHEN i.delay_ms IS NULL THEN now() END
+    completed_at = CASE WHEN i.delay_ms IS NULL THEN statement_timestamp() END
   FROM i WHERE r.id = i.id AND r.epoch = i.epoch AND r.status || '' = 'running'
   RETURNING r.id, i.epoch, r.status, i.delay_ms, i.event_type, i.event_data, r.kind, r.name, r.lane, r.params, r.error,
     r.attempt, r.crash_count, r.correlation_id
 ), e AS (
-  INSERT INTO run_events (run_id, epoch, event_type, terminal, data, source)
-  SELECT id, epoch, event_type, delay_ms IS NULL, event_data::jsonb, $10 FROM u
+  INSERT INTO run_events (run_id, epoch, event_type, terminal, data, source, timestamp)
+  SELECT id, epoch, event_type, delay_ms IS NULL, event_data::jsonb, $10, statement_timestamp() FROM u
 ), d AS (
   INSERT INTO dead_letters (run_id, kind, name, lane, params, error, error_category, attempts, crash_count, correlation_id)
   SELECT id, kind, name, lane, params, error, error->>'category', attempt, crash_count, correlation_id

@@ -48,7 +48,7 @@ export class DatabaseController {
       200: { description: 'Figures and what is wrong with them', schema: envelopeOf(databaseHealthJson) },
     },
   })
-  async getHealth(
+  async getDatabaseHealth(
     @Query({ schema: noQuery }) _query: NoQuery,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<Envelope<z.infer<typeof databaseHealthJson>>> {

@@ -58,7 +58,7 @@ const KEY = new AssetKeyPipe();
 const KEY_PARAM = {
   name: 'asset_key',
   description: 'Its slashes are sent as %2F: sec%2Ffilings%2F10-K.',
-  example: 'sec/filings/10-K',
+  schema: { type: 'string' as const, example: 'sec/filings/10-K' },
 };
 
 /** Ids are counted; beyond this a number is no id. */

@@ -64,7 +64,30 @@ export function createDocument(app: INestApplication): OpenAPIObject {
   const schemas = { ...document.components?.schemas };
   Object.assign(schemas, convert(problemJson, { schemaType: 'output' })?.components);
   document.components = { ...document.components, schemas: sorted(schemas) };
+  for (const operation of operationsIn(document)) operation.parameters = inOrder(operation.parameters ?? []);
   return document;
+}
+
+interface Parameter {
+  readonly in?: string;
+  readonly name?: string;
+}
+
+interface WithParameters {
+  parameters?: readonly Parameter[];
+}
+
+function operationsIn(document: OpenAPIObject): WithParameters[] {
+  const methods = Object.values(document.paths).flatMap((path) => Object.values(path as object) as unknown[]);
+  return methods.filter(
+    (each): each is WithParameters => typeof each === 'object' && each !== null && 'responses' in each,
+  );
+}
+
+/** Compilers apply decorators in orders of their own: the document is the same by whichever it was built. */
+function inOrder(parameters: readonly Parameter[]): readonly Parameter[] {
+  const keyOf = ({ in: place = '', name = '' }: Parameter): string => `${place} ${name}`;
+  return [...parameters].sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
 }
 
 /** Named schemas in the order of their names, so that a new route does not move the others about. */
