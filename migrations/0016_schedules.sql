@@ -61,6 +61,7 @@ CREATE TABLE schedules (
 CREATE UNIQUE INDEX schedules_name ON schedules (name) WHERE state <> 'deleted';
 CREATE INDEX schedules_due ON schedules (next_fire_at) WHERE next_fire_at IS NOT NULL;
 CREATE INDEX schedules_frequent ON schedules (schedule_id) WHERE frequent AND state = 'active';
+CREATE INDEX schedules_paused ON schedules (schedule_id) WHERE state = 'paused';
 
 CREATE TABLE schedule_runs (
   schedule_run_id bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -90,6 +91,8 @@ CREATE TABLE schedule_runs (
 );
 -- One occurrence is decided once.
 CREATE UNIQUE INDEX schedule_runs_once ON schedule_runs (schedule_id, fire_at, origin);
+-- It starts one run, whether its time came or a backfill asked for it. Runs that are asked for now are of no occurrence.
+CREATE UNIQUE INDEX schedule_runs_one_run ON schedule_runs (schedule_id, fire_at) WHERE status = 'FIRED' AND origin <> 'manual';
 -- Runs that have not ended, as far as is known: what the overlap policies ask about and what the sweep looks through.
 CREATE INDEX schedule_runs_open ON schedule_runs (schedule_id, schedule_run_id) WHERE run_id IS NOT NULL AND run_status IS NULL;
 CREATE INDEX schedule_runs_run ON schedule_runs (run_id) WHERE run_id IS NOT NULL;

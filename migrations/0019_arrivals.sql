@@ -12,6 +12,6 @@ CREATE TABLE late_partitions (
   PRIMARY KEY (domain, workflow, partition_key),
   CONSTRAINT late_partitions_times CHECK (detected_at >= expected_at AND arrived_at >= detected_at)
 );
-CREATE INDEX late_partitions_open ON late_partitions (domain, workflow) WHERE arrived_at IS NULL;
+CREATE INDEX late_partitions_open ON late_partitions (domain, workflow, partition_key) WHERE arrived_at IS NULL;
 
 GRANT SELECT, INSERT, UPDATE (arrived_at) ON late_partitions TO spine_app;

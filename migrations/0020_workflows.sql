@@ -25,9 +25,9 @@ CREATE TABLE workflow_runs (
   epoch           bigint      NOT NULL,
   -- active: advanced when something is due. suspended: its run is paused. ended: nothing more happens.
   status          text        NOT NULL DEFAULT 'active',
-  -- What the planner knows, without the parts that workflow_state has.
-  state           jsonb,
-  -- Advances so far: a state that was read at an earlier one is old.
+  -- The head of the planner's state; its records are in workflow_state.
+  head            jsonb,
+  -- Events told so far.
   seq             bigint      NOT NULL DEFAULT 0,
   created_at      timestamptz NOT NULL DEFAULT now(),
   ended_at        timestamptz,
@@ -38,13 +38,15 @@ CREATE TABLE workflow_runs (
 );
 CREATE INDEX workflow_runs_of ON workflow_runs (name, run_id);
 
--- Entries of the planner's state that grow with the steps: only those that an advance changes are written.
+-- The planner's records of steps and items of maps. An advance reads and writes those that it is about.
 CREATE TABLE workflow_state (
   run_id uuid  NOT NULL,
+  -- step or item
   part   text  NOT NULL,
   key    text  NOT NULL,
   value  jsonb NOT NULL,
-  PRIMARY KEY (run_id, part, key)
+  PRIMARY KEY (run_id, part, key),
+  CONSTRAINT workflow_state_part CHECK (part IN ('step', 'item'))
 );
 
 -- What a workflow run has to be told. A row is removed by the advance that told it.
@@ -64,38 +66,55 @@ CREATE INDEX workflow_inbox_due ON workflow_inbox (due_at, workflow_run_id);
 CREATE INDEX workflow_inbox_of ON workflow_inbox (workflow_run_id, due_at);
 CREATE UNIQUE INDEX workflow_inbox_timer ON workflow_inbox (workflow_run_id, timer) WHERE timer IS NOT NULL;
 
--- Runs that a workflow has started, one a command: a command that is carried out twice finds its row.
+-- Runs that a workflow has started. A unit (a step, an item of a map, a compensation) and an attempt name one piece of
+-- work for ever: starting it twice is refused here.
 CREATE TABLE workflow_steps (
   workflow_run_id uuid        NOT NULL,
-  command_id      text        NOT NULL,
-  run_id          uuid        NOT NULL,
-  step            text        NOT NULL,
-  kind            text        NOT NULL,
-  item            integer,
-  stage           integer,
+  unit            text        NOT NULL,
   attempt         integer     NOT NULL,
+  run_id          uuid        NOT NULL,
+  -- Whose end the workflow waits for as what; detached: not at all.
+  kind            text        NOT NULL,
   created_at      timestamptz NOT NULL DEFAULT now(),
-  PRIMARY KEY (workflow_run_id, command_id),
+  PRIMARY KEY (workflow_run_id, unit, attempt),
+  CONSTRAINT workflow_steps_kind CHECK (kind IN ('step', 'item', 'child', 'detached')),
   CONSTRAINT workflow_steps_attempt CHECK (attempt >= 1)
 );
 CREATE UNIQUE INDEX workflow_steps_run ON workflow_steps (run_id);
+
+-- What a run that a workflow has started begins with besides its params: context, environment, ancestors.
+CREATE TABLE workflow_starts (
+  run_id    uuid  PRIMARY KEY,
+  inherited jsonb NOT NULL
+);
+
+-- What a workflow run was told, in order: the same events give the same state again.
+CREATE TABLE workflow_history (
+  run_id    uuid        NOT NULL,
+  event_no  bigint      NOT NULL,
+  event     jsonb       NOT NULL,
+  -- The time that the plan was made for.
+  timestamp timestamptz NOT NULL,
+  PRIMARY KEY (run_id, event_no)
+);
 
 -- Questions that a workflow waits for somebody to answer.
 CREATE TABLE workflow_approvals (
   workflow_run_id uuid        NOT NULL,
   step            text        NOT NULL,
-  command_id      text        NOT NULL,
+  attempt         integer     NOT NULL,
   approvers       text[]      NOT NULL,
-  message         text,
-  context         jsonb       NOT NULL DEFAULT '{}',
+  message         text        NOT NULL,
+  fields          jsonb       NOT NULL,
   asked_at        timestamptz NOT NULL DEFAULT now(),
+  expires_at      timestamptz NOT NULL,
   decided_at      timestamptz,
   approved        boolean,
   decided_by      text,
   comment         text,
   -- Withdrawn: timed out, or the workflow no longer asks.
   withdrawn_at    timestamptz,
-  PRIMARY KEY (workflow_run_id, command_id),
+  PRIMARY KEY (workflow_run_id, step, attempt),
   CONSTRAINT workflow_approvals_decided CHECK ((decided_at IS NULL) = (approved IS NULL)
     AND (decided_at IS NULL) = (decided_by IS NULL))
 );
@@ -125,6 +144,8 @@ BEGIN
   DELETE FROM public.workflow_steps s USING gone g WHERE s.workflow_run_id = g.id AND g.kind = 'workflow';
   DELETE FROM public.workflow_state s USING gone g WHERE s.run_id = g.id AND g.kind = 'workflow';
   DELETE FROM public.workflow_inbox i USING gone g WHERE i.workflow_run_id = g.id AND g.kind = 'workflow';
+  DELETE FROM public.workflow_starts s USING gone g WHERE s.run_id = g.id AND g.kind = 'workflow';
+  DELETE FROM public.workflow_history h USING gone g WHERE h.run_id = g.id AND g.kind = 'workflow';
   DELETE FROM public.workflow_approvals a USING gone g WHERE a.workflow_run_id = g.id AND g.kind = 'workflow';
   DELETE FROM public.workflow_runs w USING gone g WHERE w.run_id = g.id AND g.kind = 'workflow';
   RETURN NULL;
@@ -134,9 +155,9 @@ REVOKE ALL ON FUNCTION spine_workflows_purged() FROM PUBLIC;
 CREATE TRIGGER runs_workflows_purged AFTER DELETE ON runs REFERENCING OLD TABLE AS gone FOR EACH STATEMENT
   EXECUTE FUNCTION spine_workflows_purged();
 
-GRANT SELECT, INSERT ON workflow_definitions TO spine_app;
-GRANT SELECT, INSERT, UPDATE (epoch, status, state, seq, ended_at) ON workflow_runs TO spine_app;
+GRANT SELECT, INSERT ON workflow_definitions, workflow_history, workflow_starts TO spine_app;
+GRANT SELECT, INSERT, UPDATE (epoch, status, head, seq, ended_at) ON workflow_runs TO spine_app;
 GRANT SELECT, INSERT, UPDATE (value), DELETE ON workflow_state TO spine_app;
 GRANT SELECT, INSERT, UPDATE (due_at), DELETE ON workflow_inbox TO spine_app;
-GRANT SELECT, INSERT ON workflow_steps TO spine_app;
+GRANT SELECT, INSERT, UPDATE (run_id) ON workflow_steps TO spine_app;
 GRANT SELECT, INSERT, UPDATE (decided_at, approved, decided_by, comment, withdrawn_at) ON workflow_approvals TO spine_app;

@@ -158,6 +158,16 @@ describe('what is refused', () => {
     [{ version: 7 }, 400, 'version'],
     [{ max_instances: 0 }, 400, 'max_instances'],
     [{ exclusions: [{ from: '2027-02-30' }] }, 400, 'exclusions[0].from'],
+    [{ exclusions: [{ from: '2020-01-01', to: '9999-12-31' }] }, 400, 'cron_expression'],
+    [{ target_name: 'sleep', params: { seconds: 'soon' } }, 400, 'params.seconds'],
+    [
+      {
+        overlap_policy: 'queue',
+        concurrency: ['a', 'b', 'c', 'd', 'e'].map((each) => ({ key: each, limit: 1 })),
+      },
+      400,
+      'concurrency',
+    ],
     [{ name: '' }, 400, 'name'],
   ])('%j', async (more, status, field) => {
     const answer = await api.call('POST', BASE, { json: body(more) });
@@ -184,6 +194,9 @@ describe('what is refused', () => {
     expect(answers.filter(({ status }) => status === 201)).toHaveLength(100);
     const refused = answers.find(({ status }) => status !== 201);
     expect([refused?.status, refused?.body['code']]).toEqual([429, 'QUOTA_EXCEEDED']);
+    const waiting = await create({ ...every, paused: true });
+    const resumed = await api.call('POST', `${BASE}/${idOf(waiting)}/resume`);
+    expect([resumed.status, resumed.body['code']]).toEqual([429, 'QUOTA_EXCEEDED']);
   });
 
   it('ids that name nothing', async () => {
@@ -192,6 +205,7 @@ describe('what is refused', () => {
       ['GET', none],
       ['PUT', none],
       ['DELETE', none],
+      ['GET', `${none}/runs`],
       ['POST', `${none}/trigger`],
       ['POST', `${none}/pause`],
       ['POST', `${none}/resume`],
@@ -213,6 +227,11 @@ describe('locks and the health of the schedulers', () => {
     beat.start();
     await waitFor(async () => String((await health())['status']) === 'ok');
     expect(await health()).toMatchObject({ schedulers: ['host:1'], active_locks: [] });
+    // However many others there are, those of the schedulers are seen.
+    await api.engine.pool.query(`INSERT INTO locks (lock_key, owner, token, expires_at)
+      SELECT 'many-' || i, 'test', i, now() + interval '1 hour' FROM generate_series(1, 1000) AS i`);
+    expect(await health()).toMatchObject({ status: 'ok', schedulers: ['host:1'] });
+    await api.engine.pool.query(`DELETE FROM locks WHERE lock_key LIKE 'many-%'`);
     await create({ name: 'due' });
     await api.engine.pool.query(
       `UPDATE schedules SET next_fire_at = now() - interval '10 seconds' WHERE name = 'due'`,

@@ -126,7 +126,9 @@ describe('GET /capabilities', () => {
       lanes: ['default', 'backfill', 'slow'],
       limits: { batch_items: 1_000, params_bytes: 16 * 1024 * 1024, body_bytes: 17 * 1024 * 1024 },
     });
-    expect(body['data']?.['features']).toContain('dead_letters');
+    expect(body['data']?.['features']).toEqual(
+      expect.arrayContaining(['dead_letters', 'data_ledger', 'schedules', 'webhooks']),
+    );
   });
 });
 
@@ -147,6 +149,7 @@ describe('GET /functions', () => {
       name: 'add',
       description: 'Adds two numbers.',
       tags: ['builtin'],
+      idempotency: null,
       params_schema: { type: 'object', required: ['a', 'b'], properties: { a: { type: 'number' } } },
       live: false,
     });
@@ -176,6 +179,7 @@ describe('GET /functions', () => {
       name: 'only.there',
       description: null,
       tags: [],
+      idempotency: null,
       params_schema: null,
       live: true,
     });

@@ -12,7 +12,11 @@ beforeAll(async () => {
   api = await startApi({
     keys: [key],
     resolveSecret: (reference) =>
-      reference === 'secret:env:HOOK' ? Promise.resolve(SECRET) : Promise.reject(new MissingError()),
+      reference === 'secret:env:HOOK'
+        ? Promise.resolve(SECRET)
+        : reference === 'secret:env:NO_KEY'
+          ? Promise.resolve('whsec_not base64')
+          : Promise.reject(new MissingError()),
   });
 });
 afterAll(() => api.close());
@@ -133,6 +137,28 @@ describe('a webhook', () => {
     expect(answer.text).not.toContain('GONE');
   });
 
+  it('that comes again after its event was cleared away is still known', async () => {
+    const name = String((await create())['name']);
+    const first = await send(name);
+    await api.engine.pool.query('DELETE FROM inbound_events WHERE channel = $1', [name]);
+    const again = await send(name);
+    expect(again.status).toBe(200);
+    const { run_id: runId } = first.body['data'] as Json;
+    expect(again.body['data']).toMatchObject({ run_id: runId, duplicate: true });
+  });
+
+  it('of a name that none can have is refused like any other', async () => {
+    for (const name of ['%00', 'A', '%F0%9F%92%A9', 'a'.repeat(300)])
+      expect((await send(name)).status).toBe(401);
+  });
+
+  it('whose secret is no key says nothing of it', async () => {
+    const source = { type: 'webhook', secret_ref: 'secret:env:NO_KEY' };
+    const answer = await send(String((await create({ source }))['name']));
+    expect([answer.status, answer.body['code']]).toEqual([503, 'UNAVAILABLE']);
+    expect(answer.text).not.toContain('base64');
+  });
+
   it('that was filtered out or rejected says so', async () => {
     const name = String((await create({ filter: 'event.data.after == "def"' }))['name']);
     const filtered = await send(name);
@@ -171,6 +197,22 @@ describe('a trigger', () => {
     const rest = await api.call('GET', `${path}/deliveries?limit=2&cursor=${cursor}`, { headers });
     const ids = [...listIn(page.body['data']), ...listIn(rest.body['data'])].map((each) => each['event_id']);
     expect(ids).toEqual(['c', 'b', 'a']);
+  });
+
+  it('whose name is taken, or whose target nobody knows, says so', async () => {
+    const [one, two] = [await create(), await create()];
+    const path = `${BASE}/${String(two['trigger_id'])}`;
+    const taken = await api.call('PUT', path, { json: body({ name: one['name'] }), headers });
+    expect([taken.status, taken.body['detail']]).toEqual([
+      409,
+      `there is a trigger of the name "${String(one['name'])}" already`,
+    ]);
+    const unknown = await api.call('POST', BASE, { json: body({ target_name: 'nobody.knows' }), headers });
+    expect(unknown.body['warnings']).toEqual([
+      'no live worker knows handler task:nobody.knows; its runs wait for one that does',
+    ]);
+    const none = '01890000-0000-7000-8000-000000000000';
+    expect((await api.call('GET', `${BASE}/${none}/deliveries`, { headers })).status).toBe(404);
   });
 
   it('asks for a key', async () => {

@@ -1,12 +1,23 @@
 /** What was expected and does not come, or comes late. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { advanceManifest, createTrigger, databaseNow, putExpectedSchedule } from '@spine/database';
+import {
+  advanceManifest,
+  completePartitions,
+  createTrigger,
+  databaseNow,
+  knownLate,
+  listExpectedSchedules,
+  openLatePartitions,
+  putExpectedSchedule,
+  recordArrival,
+} from '@spine/database';
 import type { PartitionKey } from '@spine/database';
 import { newRunId, plainDateFromInstant, WeekEnding } from '@spine/core';
 import { silentLogger } from '@spine/observability';
 import { checkArrivals, defineTrigger, EventRouter } from '@spine/scheduling';
 import { openBed } from './engine-run-support.ts';
 import type { Bed } from './engine-run-support.ts';
+import { watchedDb } from './plan-support.ts';
 
 let bed: Bed;
 beforeAll(async () => {
@@ -99,5 +110,44 @@ describe('an expected partition', () => {
       { event_type: 'partition.arrived', n: 1 },
       { event_type: 'partition.late', n: late },
     ]);
+  });
+});
+
+describe('with thousands of late partitions', () => {
+  it('those that have not come, and whether one is known, are found by index', async () => {
+    await bed.admin
+      .query(`INSERT INTO late_partitions (domain, workflow, partition_key, expected_at, anomaly_id, detected_at,
+        arrived_at)
+      SELECT 'other', 'w' || i % 20, json_build_object('day', i)::text, now() - interval '1 day', gen_random_uuid(), now(),
+        CASE WHEN i % 50 > 0 THEN now() END FROM generate_series(1, 20000) AS i`);
+    await bed.admin
+      .query(`INSERT INTO manifest (domain, partition_key, stage, stage_rank, row_count, metrics, run_id)
+      SELECT 'other', json_build_object('day', i)::text, 'INGESTED', 1, 1, '{}', gen_random_uuid()
+      FROM generate_series(1, 20000) AS i`);
+    await bed.admin.query('ANALYZE late_partitions; ANALYZE manifest');
+    const watched = watchedDb(bed.databaseUrl);
+    const schedule = { domain: 'other', workflow: 'w1' };
+    const keys = [{ day: '1' }, { day: '2' }];
+    try {
+      const open = await watched.planOf((db) => openLatePartitions(db, schedule, 1_000, 'a'));
+      expect(open).toMatchObject({ seqScans: [], indexes: ['late_partitions_open'] });
+      const known = await watched.planOf((db) => knownLate(db, schedule, keys));
+      expect(known).toMatchObject({ seqScans: [], indexes: ['late_partitions_pkey'] });
+      const there = await watched.planOf((db) => completePartitions(db, 'other', keys, ['INGESTED']));
+      expect(there.seqScans).toEqual([]);
+    } finally {
+      await watched.close();
+    }
+  });
+
+  it('come once, however many find them', async () => {
+    const open = await openLatePartitions(bed.engine.db, { domain: 'finra', workflow: 'weekly' }, 10);
+    const first = open[0];
+    if (first === undefined) throw new Error('nothing is late');
+    const page = await listExpectedSchedules(bed.engine.db, { active: true }, { limit: 1, offset: 0 });
+    const schedule = page.items[0];
+    if (schedule === undefined) throw new Error('there is no schedule');
+    const arrivals = await Promise.all([1, 2, 3].map(() => recordArrival(bed.engine.db, schedule, first)));
+    expect(arrivals.filter(Boolean)).toHaveLength(1);
   });
 });

@@ -154,12 +154,14 @@ describe('a worker', () => {
         { SPINE_DATABASE_URL: own.databaseUrl, SPINE_LANES: 'own', SPINE_LOG_LEVEL: 'silent' },
         { role: 'worker' },
       ),
-      (registry) =>
-        registry.registerTask(
-          'reports',
-          { description: 'Of the suite.', params: z.looseObject({}) },
-          { module: 'test/integration/fixtures/isolated.ts', export: 'reports' },
-        ),
+      {
+        moreHandlers: (registry) =>
+          registry.registerTask(
+            'reports',
+            { description: 'Of the suite.', params: z.looseObject({}) },
+            { module: 'test/integration/fixtures/isolated.ts', export: 'reports' },
+          ),
+      },
     );
     const runId = await own.submit(taskSpec('reports', {}, { lane: 'own' }));
     expect((await own.reach(runId, 'completed')).result).toBe('reported');

@@ -225,6 +225,11 @@ describe('in an API', () => {
     expect(answer.status).toBe(400);
     expect(JSON.stringify(answer.body['errors'])).toContain(`"field":"${field}"`);
   });
+
+  it('says how types of clients begin', async () => {
+    const answer = await publish({ type: 'report.ready' });
+    expect(answer.body['detail']).toBe('type: must begin with "user."; given "report.ready"');
+  });
 });
 
 describe('in an API whose Redis is away, where publishing is switched off', () => {

@@ -206,5 +206,6 @@ describe('a backfill', () => {
     });
     expect(outcome).toMatchObject({ type: 'invalid', issues: [{ field }] });
     expect(JSON.stringify(outcome)).toContain(message);
+    expect(JSON.stringify(outcome)).not.toContain('week_ending:');
   });
 });

@@ -2,18 +2,22 @@
 import {
   AGGREGATE_WEEK,
   COMPUTE_VENUE_SHARE,
+  DOMAIN,
   knownVenuesQuery,
   knownWeeksQuery,
   NORMALIZE_WEEK,
   symbolHistoryQuery,
   topSymbolsQuery,
 } from '@spine/finra-otc';
+import { newId, sha256Hex } from '@spine/core';
+import { writeRejects } from '@spine/database';
+import { REPLAY_REJECTS } from '@spine/execution';
 import { createApp } from '@spine/api';
 import type { ApiApp } from '@spine/api';
 import { loadSettings } from '@spine/config';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openFinra } from './finra-support.ts';
-import type { FinraBed } from './finra-support.ts';
+import type { FinraBed, Params } from './finra-support.ts';
 import { listIn } from './api-support.ts';
 import type { Json } from './api-support.ts';
 import { planOf } from './plan-support.ts';
@@ -42,8 +46,8 @@ async function items(path: string): Promise<readonly Json[]> {
   return listIn(body['data']);
 }
 
-async function publish(week: string): Promise<void> {
-  const of = { week_ending: week, tier: 'OTC' };
+async function publish(week: string, tier = 'OTC', more: Params = {}): Promise<void> {
+  const of = { week_ending: week, tier, ...more };
   for (const operation of [NORMALIZE_WEEK, AGGREGATE_WEEK, COMPUTE_VENUE_SHARE])
     await finra.run(operation, of);
 }
@@ -205,7 +209,67 @@ describe('GET /data/venues', () => {
     expect(await items(`venues?tier=OTC&as_of=${before}&limit=1&offset=1`)).toMatchObject([
       { mpid: 'OTCN', rank: 2, total_shares: '30', week_ending: WEEK_1, captured_at: before },
     ]);
-    expect((await get('venues?tier=OTC&as_of=2025-01-01')).status).toBe(404);
+    const unknown = await get('venues?tier=OTC&as_of=2025-01-01');
+    expect(unknown.status).toBe(404);
+    expect(unknown.body['detail']).toContain(
+      'finra.otc_transparency.compute_venue_share calculates the venues',
+    );
+  });
+});
+
+describe('a capture that a replay has made', () => {
+  const OLD_WEEK = '2025-12-05';
+  const TIER = 'NMS_TIER_2';
+
+  it('is known from its own time on: what was known before stays as it was, also when that is made again', async () => {
+    await finra.ingest(OLD_WEEK, [
+      { symbol: 'AABB', mpid: 'ARCA', shares: 30, trades: 4, tier: 'NMS Tier 2', updated: '2025-12-08' },
+    ]);
+    await publish(OLD_WEEK, TIER);
+    const [first] = await items(`weeks?tier=${TIER}`);
+    expect(first).toMatchObject({ total_shares: '30' });
+    const known = String(first?.['captured_at']);
+
+    // A line as the rules before would have refused it.
+    const raw = 'NMS Tier 2|LATE|Late Company|NYSE ARCA|ARCA|12|3|2025-12-08';
+    const source = sha256Hex('file of the week');
+    await writeRejects(finra.engine.db, [
+      {
+        domain: DOMAIN,
+        partitionKey: { tier: TIER, week_ending: OLD_WEEK },
+        stage: 'INGESTED',
+        reasonCode: 'INVALID_SYMBOL',
+        reasonDetail: 'too long for the rules before',
+        raw,
+        sourceLocator: `week.csv#sha256=${source}`,
+        lineNumber: 3,
+        recordHash: sha256Hex(raw),
+        runId: newId(),
+        batchId: null,
+        ruleVersion: 'ingest-0',
+        sourceHash: source,
+      },
+    ]);
+    expect(await finra.run(REPLAY_REJECTS, { domain: DOMAIN })).toMatchObject({ repaired: 1 });
+    const symbols = async (as_of: string | null) =>
+      (await items(`symbols?tier=${TIER}${as_of === null ? '' : `&as_of=${as_of}`}`)).map((each) => [
+        each['symbol'],
+        each['capture_id'],
+      ]);
+    const before = [['AABB', first?.['capture_id']]];
+    // Stored, and not calculated yet.
+    expect(await symbols(null)).toEqual(before);
+    await publish(OLD_WEEK, TIER);
+    const [second] = await items(`weeks?tier=${TIER}`);
+    expect(second).toMatchObject({ total_shares: '42', symbol_count: 2 });
+    const after = ['AABB', 'LATE'].map((symbol) => [symbol, second?.['capture_id']]);
+    expect(await symbols(null)).toEqual(after);
+    expect(await symbols(known)).toEqual(before);
+
+    await publish(OLD_WEEK, TIER, { capture_id: first?.['capture_id'], force: true });
+    expect(await symbols(known)).toEqual(before);
+    expect(await symbols(String(second?.['captured_at']))).toEqual(after);
+    expect(await symbols(null)).toEqual(after);
   });
 });
 
@@ -228,6 +292,7 @@ describe('a question that cannot be answered', () => {
     const [error] = listIn(body['errors']);
     expect(error).toMatchObject({ field });
     expect(String(error?.['message'])).toContain(message);
+    expect(body['detail']).not.toContain(`${field}: ${field}`);
   });
 });
 
@@ -256,16 +321,23 @@ describe('among very many rows', () => {
     const week = { captureId: 'c712', calcVersion: 'v1' };
     const page = { limit: 50, offset: 0, after: { totalShares: '90', symbol: 'S1' } };
     const cases = [
-      ['finra_otc_week_summary_as_of', knownWeeksQuery(db, filter).limit(51)],
-      ['finra_otc_symbol_summary_top', topSymbolsQuery(db, week, page)],
-      ['finra_otc_symbol_summary_pkey', symbolHistoryQuery(db, filter, 'S7').select('s.symbol')],
-      ['finra_otc_venue_share_as_of', knownVenuesQuery(db, filter, null)],
+      ['finra_otc_week_summary_as_of', 'tier', knownWeeksQuery(db, filter).limit(51)],
+      ['finra_otc_symbol_summary_top', 'capture_id', topSymbolsQuery(db, week, page)],
+      [
+        'finra_otc_symbol_summary_pkey',
+        'capture_id',
+        symbolHistoryQuery(db, filter, 'S7').select('s.symbol'),
+      ],
+      ['finra_otc_venue_share_as_of', 'tier', knownVenuesQuery(db, filter, null)],
     ] as const;
-    for (const [index, query] of cases) {
+    for (const [index, first, query] of cases) {
       const { sql: text, parameters: values } = query.compile();
       const plan = await planOf(pool, 'force_custom_plan', { text, values });
       expect({ index, ...plan }).toMatchObject({ seqScans: [] });
       expect(plan.indexes).toContain(index);
+      // By its first column: an index can also be read from its beginning to its end.
+      for (const condition of plan.conditions) expect(condition).toMatch(/\((tier|capture_id) = /);
+      expect(plan.conditions.join()).toContain(`(${first} = `);
     }
   });
 });

@@ -4,9 +4,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createPool } from '@spine/database';
 import type { Pool } from '@spine/database';
-import { createEngine, HandlerRegistry, MemoryHintQueue, operationSpec, Worker } from '@spine/execution';
+import {
+  createEngine,
+  HandlerRegistry,
+  MemoryHintQueue,
+  operationSpec,
+  registerLedgerOperations,
+  Worker,
+} from '@spine/execution';
 import type { Engine } from '@spine/execution';
-import { INGEST_WEEK, registerFinraOtc } from '@spine/finra-otc';
+import { INGEST_WEEK, ingestReplayer, registerFinraOtc } from '@spine/finra-otc';
 import { Metrics, silentLogger } from '@spine/observability';
 import { createTestDatabase } from '@spine/testing';
 import { expect } from 'vitest';
@@ -62,7 +69,9 @@ export async function openFinra(): Promise<FinraBed> {
   const engine = await createEngine({
     databaseUrl: database.connectionString,
     redisUrl: null,
-    registry: registerFinraOtc(new HandlerRegistry(), { dataRoots: [folder] }),
+    registry: registerLedgerOperations(registerFinraOtc(new HandlerRegistry(), { dataRoots: [folder] }), {
+      replayers: [ingestReplayer],
+    }),
     logger: silentLogger(),
     metrics: new Metrics('test'),
     service: 'test',

@@ -206,4 +206,49 @@ describe('a service under a lease', () => {
     await second.stop();
     expect(await a.list(key)).toEqual([]);
   });
+
+  it('does none while it cannot ask for its lease, and goes on with the same lease after that', async () => {
+    const key = newKey();
+    let [rounds, failures] = [0, 0];
+    const lease = a.lease(key, 1_000);
+    const service = new Ticker({
+      name: 'away',
+      everyMs: 5,
+      logger: silentLogger(),
+      tick: () => {
+        rounds += 1;
+        return Promise.resolve(false);
+      },
+    }).under({
+      hold: async () => {
+        try {
+          return await lease.hold();
+        } catch (error) {
+          failures += 1;
+          throw error;
+        }
+      },
+      release: () => lease.release(),
+    });
+    service.start();
+    try {
+      await waitFor(() => rounds > 0);
+      const token = lease.held?.token;
+      await base.admin.query('ALTER TABLE locks RENAME TO locks_away');
+      try {
+        // The lease is asked for again once a third of it is over; from then on there are no rounds.
+        await waitFor(() => failures > 0);
+        const before = rounds;
+        await waitFor(() => failures > 3);
+        expect(rounds).toBe(before);
+      } finally {
+        await base.admin.query('ALTER TABLE locks_away RENAME TO locks');
+      }
+      const before = rounds;
+      await waitFor(() => rounds > before);
+      expect(lease.held?.token).toBe(token);
+    } finally {
+      await service.stop();
+    }
+  });
 });

@@ -11,6 +11,7 @@ interface PlanNode {
   readonly 'Node Type': string;
   readonly 'Relation Name'?: string;
   readonly 'Index Name'?: string;
+  readonly 'Index Cond'?: string;
   readonly Plans?: readonly PlanNode[];
 }
 
@@ -18,6 +19,8 @@ export interface Plan {
   /** Tables that are read as a whole. */
   readonly seqScans: readonly string[];
   readonly indexes: readonly string[];
+  /** What is looked up in an index. One that is read as a whole has none, or none of its first column. */
+  readonly conditions: readonly string[];
 }
 
 /** What `send` sends first, without a server. */
@@ -34,6 +37,16 @@ export async function sentBy(send: (db: Queryable) => Promise<unknown>): Promise
 
 function nodesOf(node: PlanNode): PlanNode[] {
   return [node, ...(node.Plans ?? []).flatMap(nodesOf)];
+}
+
+function toPlan(nodes: readonly PlanNode[]): Plan {
+  return {
+    seqScans: nodes.flatMap((node) =>
+      node['Node Type'] === 'Seq Scan' ? [node['Relation Name'] ?? '?'] : [],
+    ),
+    indexes: nodes.flatMap((node) => node['Index Name'] ?? []),
+    conditions: nodes.flatMap((node) => node['Index Cond'] ?? []),
+  };
 }
 
 function literal(value: unknown): string {
@@ -58,13 +71,7 @@ export async function planOf(
       `EXPLAIN (FORMAT JSON, COSTS OFF) EXECUTE ${execute}`,
     );
     const root = rows[0]?.['QUERY PLAN'][0].Plan;
-    const nodes = root === undefined ? [] : nodesOf(root);
-    return {
-      seqScans: nodes.flatMap((node) =>
-        node['Node Type'] === 'Seq Scan' ? [node['Relation Name'] ?? '?'] : [],
-      ),
-      indexes: nodes.flatMap((node) => node['Index Name'] ?? []),
-    };
+    return toPlan(root === undefined ? [] : nodesOf(root));
   } finally {
     await client.query('DEALLOCATE ALL');
     client.release();
@@ -79,7 +86,7 @@ export interface WatchedDb {
 
 /** A query builder whose every SELECT is explained, with the values it carries, before it is sent. */
 export function watchedDb(connectionString: string): WatchedDb {
-  let seen: { seqScans: string[]; indexes: string[] } = { seqScans: [], indexes: [] };
+  let seen: PlanNode[] = [];
   const pool = createPool({ connectionString, max: 1 });
   pool.on('connect', (client) => {
     const query = client.query.bind(client);
@@ -89,10 +96,7 @@ export function watchedDb(connectionString: string): WatchedDb {
         values,
       );
       const root = rows[0]?.['QUERY PLAN'][0].Plan;
-      for (const node of root === undefined ? [] : nodesOf(root)) {
-        if (node['Node Type'] === 'Seq Scan') seen.seqScans.push(node['Relation Name'] ?? '?');
-        if (node['Index Name'] !== undefined) seen.indexes.push(node['Index Name']);
-      }
+      if (root !== undefined) seen.push(...nodesOf(root));
     };
     Object.assign(client, {
       query: async (text: string, values: unknown[] = []) => {
@@ -104,9 +108,10 @@ export function watchedDb(connectionString: string): WatchedDb {
   const db = createDb(pool);
   return {
     planOf: async (ask) => {
-      seen = { seqScans: [], indexes: [] };
+      seen = [];
       await ask(db);
-      return { seqScans: seen.seqScans, indexes: [...new Set(seen.indexes)] };
+      const plan = toPlan(seen);
+      return { ...plan, indexes: [...new Set(plan.indexes)] };
     },
     close: () => db.destroy(),
   };

@@ -262,6 +262,26 @@ describe('a certified partition', () => {
 });
 
 describe('dependencies of calculations', () => {
+  it('are stored as the documentation shows', async () => {
+    const { db } = base;
+    await putCalcDependencies(db, [
+      {
+        calcDomain: 'prices',
+        calcOperation: 'returns',
+        calcStage: 'RETURNS',
+        dependsOnDomain: 'prices',
+        dependsOnOperation: 'load_day',
+        dependsOnStage: 'LOADED',
+        partitionFields: ['day'],
+        dependencyType: 'REQUIRED',
+        description: null,
+      },
+    ]);
+    expect(await listCalcDependencies(db, 'prices')).toMatchObject([
+      { calcOperation: 'returns', dependsOnOperation: 'load_day', partitionFields: ['day'] },
+    ]);
+  });
+
   it('do not close a circle, and nothing of them is kept when they would', async () => {
     await putCalcDependencies(base.db, [DEPENDENCY]);
     const back = { ...DEPENDENCY, calcOperation: 'ingest', dependsOnOperation: 'normalize' };

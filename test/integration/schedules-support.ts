@@ -2,7 +2,7 @@
 import { createPool, getSchedule } from '@spine/database';
 import type { Pool, ScheduleRecord } from '@spine/database';
 import { createEngine, HandlerRegistry, MemoryHintQueue, registerBuiltinHandlers } from '@spine/execution';
-import type { Engine } from '@spine/execution';
+import type { Engine, EngineOptions } from '@spine/execution';
 import { Metrics, silentLogger } from '@spine/observability';
 import { ScheduleManager, tick } from '@spine/scheduling';
 import type { ScheduleInput, TickResult, TradingCalendar, TradingCalendars } from '@spine/scheduling';
@@ -39,7 +39,13 @@ const weekdays: TradingCalendar = {
   isTradingDay: (date) => ![0, 6].includes(new Date(`${date}T00:00:00Z`).getUTCDay()),
 };
 
-export async function openSchedules({ quota }: { readonly quota?: number } = {}): Promise<ScheduleBed> {
+export interface ScheduleBedOptions {
+  /** Schedules that may fire more often than once a minute. */
+  readonly quota?: number;
+  readonly payloads?: EngineOptions['payloads'];
+}
+
+export async function openSchedules({ quota, payloads }: ScheduleBedOptions = {}): Promise<ScheduleBed> {
   const database = await createTestDatabase();
   const databaseUrl = database.connectionString;
   const admin = createPool({ connectionString: databaseUrl, role: null, max: 3 });
@@ -51,6 +57,7 @@ export async function openSchedules({ quota }: { readonly quota?: number } = {})
     metrics: new Metrics('schedules-test'),
     service: 'schedules-test',
     queue: new MemoryHintQueue(),
+    ...(payloads === undefined ? {} : { payloads }),
   });
   const calendars = new Map([['TEST', weekdays]]);
   const manager = new ScheduleManager({

@@ -1,6 +1,9 @@
 /** What a tick stores, and that it stores it once. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { closeEndedScheduleRuns, DUE_SQL, getRun } from '@spine/database';
+import { closeEndedScheduleRuns, DUE_SQL, getRun, LAG_SQL, STATUS_SQL } from '@spine/database';
+import { createEngine, HandlerRegistry, MemoryHintQueue } from '@spine/execution';
+import { Metrics, silentLogger } from '@spine/observability';
+import { tick } from '@spine/scheduling';
 import { planOf } from './plan-support.ts';
 import { openSchedules } from './schedules-support.ts';
 import type { ScheduleBed } from './schedules-support.ts';
@@ -104,16 +107,11 @@ describe('a tick', () => {
   });
 
   it('pauses a schedule that it cannot decide about, and goes on with the others', async () => {
-    const broken = await bed.create({
-      scheduleType: 'calendar',
-      intervalSeconds: undefined,
-      calendarRule: { exchange: 'TEST', period: 'month', nth: -1, at: '16:30' },
-    });
+    const broken = await bed.create({});
     const sound = await bed.create({});
-    await bed.admin.query(
-      `UPDATE schedules SET calendar_rule = jsonb_set(calendar_rule, '{exchange}', '"GONE"') WHERE schedule_id = $1`,
-      [broken.scheduleId],
-    );
+    await bed.admin.query(`UPDATE schedules SET work = '{"kind":"dance"}' WHERE schedule_id = $1`, [
+      broken.scheduleId,
+    ]);
     await bed.makeDue(broken, 1);
     await bed.makeDue(sound, 1);
     await bed.tick();
@@ -121,11 +119,58 @@ describe('a tick', () => {
     expect(await statuses(broken)).toEqual([]);
     const paused = await bed.reload(broken);
     expect(paused.state).toBe('paused');
+    expect(paused.pausedReason).toContain('holds a spec that is none: kind');
+  });
+
+  it('decides what is due when the calendar ends, and pauses the schedule then', async () => {
+    const last = await bed.create({
+      scheduleType: 'calendar',
+      intervalSeconds: undefined,
+      calendarRule: { exchange: 'TEST', period: 'month', nth: -1, at: '16:30' },
+    });
+    await bed.admin.query(
+      `UPDATE schedules SET calendar_rule = jsonb_set(calendar_rule, '{exchange}', '"GONE"') WHERE schedule_id = $1`,
+      [last.scheduleId],
+    );
+    await bed.makeDue(last, 1);
+    const { broken } = await bed.tick();
+    expect(await statuses(last)).toEqual(['FIRED']);
+    expect(broken.map(({ scheduleId }) => scheduleId)).toEqual([last.scheduleId]);
+    const paused = await bed.reload(last);
+    expect(paused).toMatchObject({ state: 'paused', nextFireAt: null });
     expect(paused.pausedReason).toContain('"GONE" is not a known calendar; known are TEST');
   });
 
+  it('fires also while nobody can say who the workers are', async () => {
+    const schedule = await bed.create({ work: { kind: 'task', name: 'nobody.knows' } });
+    await bed.makeDue(schedule, 1);
+    // A process that has just started remembers no answer of before.
+    const fresh = await createEngine({
+      databaseUrl: bed.databaseUrl,
+      redisUrl: null,
+      registry: new HandlerRegistry(),
+      logger: silentLogger(),
+      metrics: new Metrics('schedules-test'),
+      service: 'schedules-test',
+      queue: new MemoryHintQueue(),
+    });
+    await bed.admin.query('ALTER TABLE workers RENAME TO workers_away');
+    try {
+      await tick({ ...fresh, calendars: bed.calendars, by: 'test' });
+    } finally {
+      await bed.admin.query('ALTER TABLE workers_away RENAME TO workers');
+      await fresh.close();
+    }
+    expect(await statuses(schedule)).toEqual(['FIRED']);
+    expect((await bed.reload(schedule)).state).toBe('active');
+  });
+
   it('says why an occurrence whose params the handler refuses did not start', async () => {
-    const schedule = await bed.create({ work: { kind: 'task', name: 'sleep', params: { seconds: 'soon' } } });
+    const schedule = await bed.create({ work: { kind: 'task', name: 'sleep', params: { seconds: 1 } } });
+    await bed.admin.query(
+      `UPDATE schedules SET work = jsonb_set(work, '{params,seconds}', '"soon"') WHERE schedule_id = $1`,
+      [schedule.scheduleId],
+    );
     await bed.makeDue(schedule, 1);
     await bed.tick();
     expect((await statuses(schedule))[0]).toMatch(/^SKIPPED invalid params/);
@@ -251,8 +296,12 @@ describe('the cost of a tick', () => {
       FROM generate_series(1, 30000) AS i`);
     await bed.admin.query('ANALYZE schedules');
     for (const mode of ['force_custom_plan', 'force_generic_plan'] as const) {
-      const plan = await planOf(bed.engine.pool, mode, { text: DUE_SQL, values: [200] });
-      expect(plan).toEqual({ seqScans: [], indexes: ['schedules_due'] });
+      const plan = await planOf(bed.admin, mode, { text: DUE_SQL, values: [200] });
+      expect(plan).toMatchObject({ seqScans: [], indexes: ['schedules_due'] });
     }
+    const lag = await planOf(bed.admin, 'force_generic_plan', { text: LAG_SQL, values: [] });
+    expect(lag).toMatchObject({ seqScans: [], indexes: ['schedules_due', 'schedules_due'] });
+    const status = await planOf(bed.admin, 'force_generic_plan', { text: STATUS_SQL, values: [] });
+    expect(status.indexes).toEqual(expect.arrayContaining(['schedules_paused', 'schedule_runs_pkey']));
   });
 });

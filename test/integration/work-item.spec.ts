@@ -55,6 +55,24 @@ async function letTimePass(): Promise<void> {
 }
 
 describe('a wish', () => {
+  it('is made, claimed and done as the documentation shows', async () => {
+    const [{ db }, runId] = [base, newId()];
+    await addWorkItems(db, [{ domain: 'prices', workflow: 'daily', partitionKey: { day: '2026-01-30' } }]);
+    const [held] = await claimWorkItems(db, {
+      domain: 'prices',
+      workflow: 'daily',
+      lockedBy: 'loader',
+      limit: 1,
+    });
+    if (held !== undefined) {
+      const hold = { workItemId: held.workItemId, attempt: held.attemptCount };
+      const outcome = await completeWorkItem(db, hold, runId); // 'lost' when somebody else has claimed it since
+      expect(outcome.type).toBe('written');
+    }
+    const { items } = await listWorkItems(db, { domain: 'prices' }, { limit: 10 });
+    expect(items).toMatchObject([{ state: 'COMPLETE', attemptCount: 1, latestRunId: runId }]);
+  });
+
   it('is one, however often it is made', async () => {
     expect(await addWorkItems(base.db, [item('mon'), item('tue')])).toBe(2);
     expect(await addWorkItems(base.db, [item('mon', { priority: 'high' }), item('wed')])).toBe(1);

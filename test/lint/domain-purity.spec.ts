@@ -16,7 +16,6 @@ const PURE = [
   '@spine/database',
   '@spine/execution',
   '@spine/reference-calendar',
-  'csv-parse',
   'decimal.js',
   'kysely',
   'zod',

@@ -27,6 +27,13 @@ import {
   TagGroupSet,
   VersionedContent,
   WeekEnding,
+  createBackfillPlan,
+  markPartitionDone,
+  markPartitionFailed,
+  planProgressPct,
+  remainingKeys,
+  resumeBackfill,
+  startBackfill,
 } from './index.ts';
 
 const now = new Date('2025-12-26T12:00:00Z');
@@ -41,7 +48,13 @@ const blocksOf = (path: string): string[] =>
   [...lines(path).matchAll(/^```ts\n(.*?)^```$/gms)].map(([, block = '']) => block);
 
 describe('the documentation', () => {
-  const run = ['libs/core/src/examples.spec.ts', 'test/integration/ledger-idempotency.spec.ts']
+  const run = [
+    'libs/core/src/examples.spec.ts',
+    'test/integration/ledger-idempotency.spec.ts',
+    'test/integration/publish-example.spec.ts',
+    'test/integration/readiness.spec.ts',
+    'test/integration/work-item.spec.ts',
+  ]
     .map(lines)
     .join('\n');
 
@@ -49,6 +62,9 @@ describe('the documentation', () => {
     ['docs/temporal.md', 3],
     ['docs/finance.md', 3],
     ['docs/primitives.md', 6],
+    ['docs/backfills.md', 1],
+    ['docs/publish.md', 1],
+    ['docs/readiness.md', 2],
   ])('shows in %s only what is run', (page, count) => {
     const blocks = blocksOf(page);
     expect(blocks).toHaveLength(count);
@@ -196,5 +212,27 @@ describe('docs/primitives.md', () => {
     ).toBe(2);
     expect(similarity(apple, adobe)?.toString()).toBe('1/6');
     expect(similarity(apple, adobe, { weights: { tickers: 0 } })?.toString()).toBe('1/3');
+  });
+});
+
+describe('docs/backfills.md', () => {
+  it('plans partitions, and goes on with what failed', () => {
+    let plan = startBackfill(
+      createBackfillPlan({
+        domain: 'equity',
+        source: 'prices',
+        reason: 'GAP',
+        partitionKeys: ['AAPL', 'MSFT', 'GOOG'],
+      }),
+    );
+    plan = markPartitionDone(plan, 'AAPL'); // planProgressPct(plan) is 33.33, rounded down
+    plan = markPartitionFailed(plan, 'MSFT', 'no file');
+    plan = markPartitionDone(plan, 'GOOG'); // status FAILED: one of three failed
+    plan = resumeBackfill(plan); // remainingKeys(plan) is ['MSFT']
+    expect(remainingKeys(plan)).toEqual(['MSFT']);
+    expect(plan.status).toBe('RUNNING');
+    const failed = markPartitionFailed(plan, 'MSFT', 'no file');
+    expect(failed.status).toBe('FAILED');
+    expect(planProgressPct(failed)).toBe(66.66);
   });
 });

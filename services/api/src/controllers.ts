@@ -37,6 +37,7 @@ import { HealthController } from './system/health.controller.ts';
 import { MetricsController } from './system/metrics.controller.ts';
 import { TriggersController } from './triggers/triggers.controller.ts';
 import { WebhooksController } from './triggers/webhooks.controller.ts';
+import { WorkflowRunsController } from './workflows/workflow-runs.controller.ts';
 import { WorkersController } from './workers/workers.controller.ts';
 
 /** Every endpoint that Nest routes. */
@@ -45,6 +46,7 @@ export const CONTROLLERS: Type[] = [
   RunActionsController,
   RunControlController,
   BulkRunActionsController,
+  WorkflowRunsController,
   LogsController,
   EventsController,
   PublishController,

@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import type { Settings } from '@spine/config';
+import type { SecretsResolver, Settings } from '@spine/config';
 import {
   createEngine,
   HandlerRegistry,
@@ -14,6 +14,8 @@ import {
 import { ingestReplayer, registerFinraOtc } from '@spine/finra-otc';
 import { createLogger, Metrics } from '@spine/observability';
 import type { RunningService } from '@spine/observability';
+import { openWorkflowDriver } from '@spine/orchestration';
+import type { WorkflowRegistry } from '@spine/orchestration';
 import { registerReferenceCalendar } from '@spine/reference-calendar';
 
 /** What this deployment's code lies under, isolated handlers included. */
@@ -26,23 +28,32 @@ function createRegistry(dataRoots: readonly string[]): HandlerRegistry {
   return registerReferenceCalendar(registerFinraOtc(registry, { dataRoots }), { dataRoots });
 }
 
+export interface StartWorkerOptions {
+  /** Registers handlers beside those of this deployment. Default none. */
+  readonly moreHandlers?: (registry: HandlerRegistry) => HandlerRegistry;
+  /** What handlers get their secrets from. Default: none, and `ctx.secret` fails. */
+  readonly secrets?: SecretsResolver;
+  /** Workflows this worker runs and advances. Default none: it neither claims nor advances any. */
+  readonly workflows?: WorkflowRegistry;
+}
+
 /**
  * Starts a worker: hints in, settled runs out. Holds no state of its own; any number may run. It asks to be replaced when
  * it is over a limit of its settings, or an operator says so.
- *
- * @param moreHandlers registers handlers beside those of this deployment. Default none.
  */
 export async function startWorker(
   settings: Settings<'worker'>,
-  moreHandlers: (registry: HandlerRegistry) => HandlerRegistry = (registry) => registry,
+  { moreHandlers = (registry) => registry, secrets, workflows }: StartWorkerOptions = {},
 ): Promise<RunningService> {
   const logger = createLogger({ service: 'worker', level: settings.log.level });
   for (const warning of settings.warnings) logger.warn(warning);
   const metrics = new Metrics('worker');
+  const registry = moreHandlers(createRegistry(settings.dataRoots));
+  workflows?.registerHandlers(registry);
   const engine = await createEngine({
     databaseUrl: settings.database.url.reveal(),
     redisUrl: settings.redis.url?.reveal() ?? null,
-    registry: moreHandlers(createRegistry(settings.dataRoots)),
+    registry,
     logger,
     metrics,
     service: 'worker',
@@ -52,9 +63,12 @@ export async function startWorker(
   });
   // Starts no thread before an isolated handler is called.
   const threads = new ThreadPool({ root: CODE_ROOT, logger });
+  const driver = workflows && openWorkflowDriver(engine, settings.database.url.reveal());
   const worker = new Worker({
     ...engine,
+    ...(driver === undefined ? {} : { onEnded: driver.onEnded }),
     threads,
+    secrets,
     lanes: settings.worker.lanes,
     slots: settings.worker.concurrency,
     leaseMs: settings.worker.leaseSeconds * 1000,
@@ -76,6 +90,7 @@ export async function startWorker(
     stop: async () => {
       recycler.stop();
       await worker.stop(settings.shutdownGraceSeconds * 1000);
+      await driver?.stop();
       watchdog.stop();
       await threads.close();
       await health?.close();

@@ -12,8 +12,8 @@ const writer = new JournalWriter(journal);
 await runServiceProcess({
   name: 'worker',
   start: async () =>
-    startWorker(await loadProcessSettings({ role: 'worker' }), (registry) =>
-      registerChaosHandlers(registry, writer),
-    ),
+    startWorker(await loadProcessSettings({ role: 'worker' }), {
+      moreHandlers: (registry) => registerChaosHandlers(registry, writer),
+    }),
   stopWithinMs: 60_000,
 });

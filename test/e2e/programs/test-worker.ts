@@ -34,6 +34,7 @@ function registerTestHandlers(registry: HandlerRegistry): HandlerRegistry {
 
 await runServiceProcess({
   name: 'worker',
-  start: async () => startWorker(await loadProcessSettings({ role: 'worker' }), registerTestHandlers),
+  start: async () =>
+    startWorker(await loadProcessSettings({ role: 'worker' }), { moreHandlers: registerTestHandlers }),
   stopWithinMs: 60_000,
 });

@@ -39,11 +39,10 @@ function daysInMonth(year: number, month: number): number {
 /** The date in `text`. Throws ValidationError naming `field`, the value and what is allowed. */
 export function parsePlainDate(text: string, field = 'date'): PlainDate {
   if (isPlainDate(text)) return text;
-  throw new ValidationError(
-    `${field}: ${JSON.stringify(truncateText(String(text), 40))} is not a date; ` +
-      'allowed are calendar dates as YYYY-MM-DD from 0001-01-01 to 9999-12-31',
-    { issues: [{ field, code: 'invalid_date', message: 'must be a calendar date as YYYY-MM-DD' }] },
-  );
+  const message =
+    `${JSON.stringify(truncateText(String(text), 40))} is not a date; ` +
+    'allowed are calendar dates as YYYY-MM-DD from 0001-01-01 to 9999-12-31';
+  throw new ValidationError(`${field}: ${message}`, { issues: [{ field, code: 'invalid_date', message }] });
 }
 
 /** The UTC date at `instant`. Throws ValidationError for an invalid Date or one outside the years 1 to 9999. */

@@ -35,12 +35,8 @@ export class WeekEnding {
     if (day === DayOfWeek.FRIDAY) return new WeekEnding(date);
     const after = fridayOnOrAfter(date);
     const before = addDays(after, -7);
-    throw new ValidationError(
-      `${field}: ${date} is a ${DAY_NAMES[day - 1]}, not a Friday; the nearest Fridays are ${before} and ${after}`,
-      {
-        issues: [{ field, code: 'not_a_friday', message: `must be a Friday, such as ${before} or ${after}` }],
-      },
-    );
+    const message = `${date} is a ${DAY_NAMES[day - 1]}, not a Friday; the nearest Fridays are ${before} and ${after}`;
+    throw new ValidationError(`${field}: ${message}`, { issues: [{ field, code: 'not_a_friday', message }] });
   }
 
   /** The week of a Friday given as 'YYYY-MM-DD'. */

@@ -1,8 +1,8 @@
 /**
  * Partitions that had not come by their time.
  *
- * 1. One is late once: a row for domain, workflow and partition, stored with its anomaly and its event or not at all. 2. It arrives once:
- * the UPDATE is guarded, and resolves the anomaly in the same transaction.
+ * 1. One is late once: a row for domain, workflow and partition, stored with its anomaly and its event or not at all.
+ * 2. It arrives once: the UPDATE is guarded, and resolves the anomaly in the same transaction.
  */
 import { sql } from 'kysely';
 import { AnomalyCategory, sha256Hex, Severity } from '@spine/core';

@@ -41,7 +41,7 @@ export function partitionKeyOf(text: string): PartitionKey {
   return JSON.parse(text) as PartitionKey;
 }
 
-/** Records that a partition reached a stage; a partition has one row per stage, the newest run's. */
+/** Records that a partition reached a stage; a partition has one row per stage, of the commit that came last. */
 export async function advanceManifest(db: Db | DbTransaction, row: NewManifestRow): Promise<ManifestRow> {
   const values = {
     stage_rank: row.stageRank,

@@ -1,11 +1,13 @@
 /**
  * Locks as lease rows.
  *
- * 1. At most one owner holds a key: a row that has not expired is taken by nobody else. 2. Only the database's clock says
- * what has expired. 3. Every acquisition has a new token, larger than all before it, of whatever key; what is written
- * under a lock is written in a transaction that {@link lockIsHeld} has said yes to, so that an owner that stood still past
- * its lease writes nothing. 4. A lock that has expired may still be renewed as long as nobody has taken it: the token says
- * that nobody came in between.
+ * 1. At most one owner holds a key: a row that has not expired is taken by nobody else.
+ * 2. Only the database's clock says what has expired.
+ * 3. Every acquisition has a new token, larger than all before it, of whatever key; what is written under a lock is
+ *    written in a transaction that {@link lockIsHeld} has said yes to, so that an owner that stood still past its lease
+ *    writes nothing.
+ * 4. A lock that has expired may still be renewed as long as nobody has taken it: the token says that nobody came in
+ *    between.
  */
 import type { Queryable } from '../sql/pool.ts';
 

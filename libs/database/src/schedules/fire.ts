@@ -1,9 +1,10 @@
 /**
  * Deciding what is due. All of it is meant for one transaction, which locks the schedules it looks at.
  *
- * 1. A schedule that another transaction decides is left out, not waited for. 2. A decision is stored once for each occurrence,
- * by a unique index; whoever comes second gets nothing back and starts nothing. 3. `next_fire_at` moves only from where
- * it was read.
+ * 1. A schedule that another transaction decides is left out, not waited for.
+ * 2. A decision is stored once for each occurrence and origin, and a run once for each occurrence whether its time came
+ *    or it was backfilled, by unique indexes; whoever comes second gets nothing back and starts nothing.
+ * 3. `next_fire_at` moves only from where it was read.
  */
 import { plainArray, textArray } from '../sql/arrays.ts';
 import type { Queryable } from '../sql/pool.ts';
@@ -18,8 +19,12 @@ export interface DueSchedules {
 
 type DueRow = Parameters<typeof toScheduleRecord>[0] & { readonly at: Date };
 
+/**
+ * Rows of history refer to the schedule: a lock that kept them out would deadlock with whoever backfills the same
+ * occurrence.
+ */
 export const DUE_SQL = `SELECT now() AS at, s.* FROM schedules s
-WHERE next_fire_at <= now() ORDER BY next_fire_at LIMIT $1 FOR UPDATE SKIP LOCKED`;
+WHERE next_fire_at <= now() ORDER BY next_fire_at LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED`;
 
 /** Locks schedules that are due, the longest due first. */
 export async function takeDueSchedules(on: Queryable, limit: number): Promise<DueSchedules | null> {
@@ -33,7 +38,10 @@ export interface ActiveScheduleRun {
   readonly runId: string;
 }
 
-/** Runs of these schedules that have not ended, oldest first. */
+/**
+ * Runs of these schedules that have not ended, oldest first; those of a backfill have a limit of their own and do not
+ * count.
+ */
 export async function activeScheduleRuns(
   on: Queryable,
   scheduleIds: readonly string[],
@@ -42,7 +50,7 @@ export async function activeScheduleRuns(
   const { rows } = await on.query<{ schedule_id: string; run_id: string }>({
     text: `SELECT h.schedule_id, h.run_id FROM schedule_runs h JOIN runs r ON r.id = h.run_id
 WHERE h.schedule_id = ANY($1::uuid[]) AND h.run_id IS NOT NULL AND h.run_status IS NULL
-  AND r.status || '' IN ('pending', 'queued', 'running', 'paused')
+  AND h.origin <> 'backfill' AND r.status || '' IN ('pending', 'queued', 'running', 'paused')
 ORDER BY h.schedule_id, h.schedule_run_id`,
     values: [scheduleIds],
   });
@@ -78,7 +86,7 @@ export async function recordDecisions(
 ), h AS (
   INSERT INTO schedule_runs (schedule_id, fire_at, through_at, occurrences, origin, status, skip_reason, run_id, late_ms, decided_by)
   SELECT schedule_id, fire_at, through_at, occurrences, origin, status, skip_reason, run_id, late_ms, $10 FROM i
-  ON CONFLICT (schedule_id, fire_at, origin) DO NOTHING
+  ON CONFLICT DO NOTHING
   RETURNING schedule_id, fire_at, origin
 )
 SELECT i.place::integer FROM i JOIN h USING (schedule_id, fire_at, origin)`,
@@ -98,6 +106,9 @@ SELECT i.place::integer FROM i JOIN h USING (schedule_id, fire_at, origin)`,
   return new Set(rows.map(({ place }) => place - 1));
 }
 
+/** Characters of why a schedule is paused. */
+const MAX_REASON = 1_000;
+
 export interface ScheduleMove {
   readonly scheduleId: string;
   /** As it was read. */
@@ -106,6 +117,8 @@ export interface ScheduleMove {
   readonly to: Date | null;
   /** The newest occurrence that was decided. */
   readonly lastFireAt: Date | null;
+  /** Why it is paused instead of completed when `to` is null; null to complete it. */
+  readonly pausedReason: string | null;
 }
 
 /** Moves schedules on; answers with the ids of those that stood where they were read. */
@@ -116,8 +129,9 @@ export async function moveSchedules(
   const { rows } = await on.query<{ schedule_id: string }>({
     name: 'spine_move_schedules',
     text: `UPDATE schedules s SET next_fire_at = m.next, last_fire_at = COALESCE(m.last, s.last_fire_at),
-  state = CASE WHEN m.next IS NULL THEN 'completed' ELSE s.state END
-FROM unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::timestamptz[]) AS m(id, read, next, last)
+  state = CASE WHEN m.next IS NOT NULL THEN s.state WHEN m.reason IS NULL THEN 'completed' ELSE 'paused' END,
+  paused_reason = CASE WHEN m.next IS NULL THEN m.reason END
+FROM unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::timestamptz[], $5::text[]) AS m(id, read, next, last, reason)
 WHERE s.schedule_id = m.id AND s.next_fire_at = m.read
 RETURNING s.schedule_id`,
     values: [
@@ -125,6 +139,7 @@ RETURNING s.schedule_id`,
       plainArray(moves.map(({ from }) => from.toISOString())),
       plainArray(moves.map(({ to }) => to?.toISOString() ?? null)),
       plainArray(moves.map(({ lastFireAt }) => lastFireAt?.toISOString() ?? null)),
+      textArray(moves.map(({ pausedReason }) => pausedReason?.slice(0, MAX_REASON) ?? null)),
     ],
   });
   return new Set(rows.map((row) => row.schedule_id));
@@ -144,7 +159,7 @@ export async function pauseBrokenSchedules(on: Queryable, broken: readonly Broke
 FROM unnest($1::uuid[], $2::text[]) AS b(id, error) WHERE s.schedule_id = b.id AND s.state = 'active'`,
     values: [
       plainArray(broken.map(({ scheduleId }) => scheduleId)),
-      textArray(broken.map(({ error }) => error.slice(0, 1_000))),
+      textArray(broken.map(({ error }) => error.slice(0, MAX_REASON))),
     ],
   });
 }

@@ -5,14 +5,8 @@ import type { RunKind } from '@spine/core';
 import { asQueryable } from '../sql/kysely.ts';
 import type { Db, DbTransaction } from '../sql/kysely.ts';
 import { isUniqueViolation } from '../sql/errors.ts';
-import { definitionColumns, toScheduleRecord, toScheduleRunRecord } from './record.ts';
-import type {
-  ScheduleDefinition,
-  ScheduleRecord,
-  ScheduleRunRecord,
-  ScheduleRunStatus,
-  ScheduleState,
-} from './record.ts';
+import { definitionColumns, toScheduleRecord } from './record.ts';
+import type { ScheduleDefinition, ScheduleRecord, ScheduleState } from './record.ts';
 
 export interface NewSchedule {
   readonly definition: ScheduleDefinition;
@@ -48,7 +42,7 @@ export async function createSchedule(
 ): Promise<ScheduleWrite> {
   return writing(definition.name, () =>
     db.transaction().execute(async (trx) => {
-      if (definition.frequent && !(await placeIsFree(trx, frequentQuota, null)))
+      if (definition.frequent && nextFireAt !== null && !(await placeIsFree(trx, frequentQuota, null)))
         return { type: 'over_quota', quota: frequentQuota };
       const row = await trx
         .insertInto('schedules')
@@ -84,7 +78,8 @@ export async function changeSchedule(
   const { scheduleId, version, definition, nextFireAt, state } = change;
   return writing(definition.name, () =>
     db.transaction().execute(async (trx) => {
-      if (definition.frequent && !(await placeIsFree(trx, frequentQuota, scheduleId)))
+      // Only what fires takes a place: pausing is never refused.
+      if (definition.frequent && state === 'active' && !(await placeIsFree(trx, frequentQuota, scheduleId)))
         return { type: 'over_quota', quota: frequentQuota };
       const row = await trx
         .updateTable('schedules')
@@ -172,56 +167,6 @@ export async function listSchedules(
     .select((eb) => eb.fn.countAll<number>().as('total'))
     .executeTakeFirstOrThrow();
   return { schedules: rows.slice(0, limit).map(toScheduleRecord), total, hasMore: rows.length > limit };
-}
-
-export interface ScheduleRunFilter {
-  readonly scheduleId: string;
-  readonly status?: ScheduleRunStatus | undefined;
-  readonly since?: Date | undefined;
-  readonly until?: Date | undefined;
-}
-
-/** Where a page of history ends. */
-export interface HistoryPosition {
-  readonly fireAt: Date;
-  readonly origin: ScheduleRunRecord['origin'];
-}
-
-/** What became of a schedule's occurrences, newest first. */
-export async function listScheduleRuns(
-  db: Db,
-  { scheduleId, status, since, until }: ScheduleRunFilter,
-  { limit, before }: { readonly limit: number; readonly before?: HistoryPosition | undefined },
-): Promise<{ readonly runs: readonly ScheduleRunRecord[]; readonly hasMore: boolean }> {
-  let matching = db.selectFrom('schedule_runs').selectAll().where('schedule_id', '=', scheduleId);
-  if (status !== undefined) matching = matching.where('status', '=', status);
-  if (since !== undefined) matching = matching.where('fire_at', '>=', since);
-  if (until !== undefined) matching = matching.where('fire_at', '<', until);
-  if (before !== undefined)
-    matching = matching.where(sql<boolean>`(fire_at, origin) < (${before.fireAt}, ${before.origin})`);
-  const rows = await matching
-    .orderBy('fire_at', 'desc')
-    .orderBy('origin', 'desc')
-    .limit(limit + 1)
-    .execute();
-  return { runs: rows.slice(0, limit).map(toScheduleRunRecord), hasMore: rows.length > limit };
-}
-
-/** The times of a range, as milliseconds, at which a run of the schedule was started, whoever asked for it. */
-export async function firedTimes(
-  db: Db,
-  scheduleId: string,
-  { from, to }: { readonly from: Date; readonly to: Date },
-): Promise<ReadonlySet<number>> {
-  const rows = await db
-    .selectFrom('schedule_runs')
-    .select('fire_at')
-    .where('schedule_id', '=', scheduleId)
-    .where('fire_at', '>=', from)
-    .where('fire_at', '<', to)
-    .where('status', '=', 'FIRED')
-    .execute();
-  return new Set(rows.map(({ fire_at: at }) => at.getTime()));
 }
 
 async function placeIsFree(trx: DbTransaction, quota: number, except: string | null): Promise<boolean> {

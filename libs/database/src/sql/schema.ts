@@ -10,6 +10,7 @@ import type { EventBusTables } from './tables/event-bus.ts';
 import type { AssetTables } from './tables/assets.ts';
 import type { LedgerTables } from './tables/ledger.ts';
 import type { ProgressTables } from './tables/progress.ts';
+import type { WorkflowTables } from './tables/workflows.ts';
 
 type Json = ColumnType<unknown, string, string>;
 type WithDefault = ColumnType<Date, Date | string | undefined, Date | string>;
@@ -139,7 +140,8 @@ export interface Database
     ScheduleTables,
     TriggerTables,
     ArrivalTables,
-    ProgressTables {
+    ProgressTables,
+    WorkflowTables {
   runs: RunsTable;
   run_events: RunEventsTable;
   run_payloads: RunPayloadsTable;

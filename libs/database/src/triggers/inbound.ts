@@ -1,9 +1,9 @@
 /**
  * What has happened, until every trigger was asked.
  *
- * 1. An event is stored once, by its id in its channel, whoever brings it how often. 2. It is routed once: in the transaction that
- * stores what its triggers made of it. 3. A delivery is stored once for trigger and event, whichever transaction comes
- * first.
+ * 1. An event is stored once, by its id in its channel, whoever brings it how often.
+ * 2. It is routed once: in the transaction that stores what its triggers made of it.
+ * 3. A delivery is stored once for trigger and event, whichever transaction comes first.
  */
 import { plainArray, textArray } from '../sql/arrays.ts';
 import type { Queryable } from '../sql/pool.ts';

@@ -98,6 +98,16 @@ export async function getTrigger(db: Db, triggerId: string): Promise<TriggerReco
   return row === undefined ? null : toTriggerRecord(row);
 }
 
+/** Whether there is such a trigger, or was before it was deleted. */
+export async function wasTrigger(db: Db, triggerId: string): Promise<boolean> {
+  const row = await db
+    .selectFrom('event_triggers')
+    .select('trigger_id')
+    .where('trigger_id', '=', triggerId)
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
 export async function triggerByName(db: Db, name: string): Promise<TriggerRecord | null> {
   const row = await db
     .selectFrom('event_triggers')

@@ -4,7 +4,9 @@
  * 1. Rows, rejects and the manifest's row commit together, and only while this attempt holds the run.
  * 2. inserted + duplicates + rejected = file_rows, always: every line below the header that is not blank is one of them.
  * 3. Which rows are new is decided by their hashes in the table alone, so the same file again inserts nothing.
- * 4. The file is read twice, first to learn its hash, tier and week; both passes must see the same bytes.
+ * 4. A capture's time is read under its partition's lock: of two captures the one with the later time commits later, so
+ *    "everything up to that time" never grows.
+ * 5. The file is read twice, first to learn its hash, tier and week; both passes must see the same bytes.
  */
 import { createHash } from 'node:crypto';
 import { ParseError, SourceError } from '@spine/core';
@@ -126,7 +128,7 @@ class Ingest {
     sha256: string,
   ): Promise<IngestCounts & Pick<IngestWeekResult, 'capture_id'>> {
     const { runId, correlationId: batchId } = this.#ctx.run;
-    const capturedOn = await beginCapture(trx, partition);
+    const { capturedAt, capturedOn } = await beginCapture(trx, partition);
     checkWeekIsOver(partition.weekEnding, capturedOn);
     const captureId = [
       DOMAIN,
@@ -134,7 +136,8 @@ class Ingest {
       partition.weekEnding.date,
       capturedOn.replaceAll('-', ''),
     ].join(':');
-    const provenance = { captureId, sourceFile: this.#file.name, sourceSha256: sha256, runId, batchId };
+    const sourceFile = this.#file.name;
+    const provenance = { captureId, capturedAt, sourceFile, sourceSha256: sha256, runId, batchId };
     const writer = new IngestWriter(trx, partition, provenance);
     let read: string;
     let counts: IngestCounts;

@@ -1,3 +1,4 @@
+import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { ParseError, WeekEnding } from '@spine/core';
 import { describe, expect, it } from 'vitest';
@@ -68,6 +69,12 @@ describe('readLines', () => {
     ['a column too many', `\n${HEADER}|more\n`, 'line 2 is not the header'],
     ['other columns', `${HEADER.replace('MPID', 'mpid')}\n`, 'line 1 is not the header'],
     ['commas', `${HEADER.replaceAll('|', ',')}\n`, `the first line must be ${HEADER}`],
+    ['tabs', `${HEADER.replaceAll('|', '\t')}\n`, 'found "tierDescription\\tissueSymbolIdentifier'],
+    [
+      'a packed file',
+      gzipSync(`${HEADER}\n`),
+      'found bytes that are no UTF-8 text, so a packed file has to be unpacked',
+    ],
   ])('refuses %s', async (_, text, message) => {
     await expect(read(text)).rejects.toThrow(ParseError);
     await expect(read(text)).rejects.toThrow(message);

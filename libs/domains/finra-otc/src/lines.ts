@@ -22,6 +22,8 @@ export interface SourceLine {
 
 const LINE_FEED = 0x0a;
 const BYTE_ORDER_MARK = '\uFEFF';
+/** Control characters but the tab, which another kind of file may be delimited by. */
+const NO_TEXT = /[^\P{Cc}\t]/u;
 
 /**
  * The lines below the header, at most `perChunk` in an array. `observe` sees every byte of the file once, in order.
@@ -122,7 +124,10 @@ async function* boundLines(
 function checkHeader({ line, fields }: SourceLine): void {
   const found = fields.map((field) => field.trim());
   if (found.length === COLUMNS.length && COLUMNS.every((column, index) => column === found[index])) return;
-  const shown = JSON.stringify(truncateText(found.join(DELIMITER), 300));
+  const text = found.join(DELIMITER);
+  const shown = NO_TEXT.test(text)
+    ? 'bytes that are no UTF-8 text, so a packed file has to be unpacked first'
+    : JSON.stringify(truncateText(text, 300));
   throw new ParseError(`line ${line} is not the header of a weekly file: found ${shown}; ${expected()}`);
 }
 

@@ -5,6 +5,26 @@ import { INGEST_WEEK, registerFinraOtc } from './index.ts';
 const registry = registerFinraOtc(new HandlerRegistry(), { dataRoots: ['fixtures'] });
 const parse = (params: unknown) => registry.get('operation', INGEST_WEEK)?.parse(params);
 
+describe('every operation', () => {
+  it('says what a second run does to its rows, unless it writes none', () => {
+    const levels = registry
+      .describeAll()
+      .map(({ name, idempotency }) => [name.replace('finra.otc_transparency.', ''), idempotency]);
+    expect(Object.fromEntries(levels)).toEqual({
+      ingest_week: 'L2_INPUT',
+      normalize_week: 'L3_STATE',
+      aggregate_week: 'L3_STATE',
+      compute_venue_share: 'L3_STATE',
+      compute_venue_concentration: 'L3_STATE',
+      compute_volume_per_day: 'L3_STATE',
+      compute_liquidity_score: 'L3_STATE',
+      compute_rolling: 'L3_STATE',
+      compute_tier_volume_share: 'L3_STATE',
+      backfill_range: null,
+    });
+  });
+});
+
 describe('the params of ingest_week', () => {
   it('are documented', () => {
     registry.check();
@@ -52,5 +72,7 @@ describe('the params of ingest_week', () => {
     const parsed = parse(params);
     expect(parsed).toMatchObject({ ok: false, issues: [{ field }] });
     expect(JSON.stringify(parsed)).toContain(message);
+    // The message does not name the field once more.
+    expect(JSON.stringify(parsed)).not.toContain('week_ending:');
   });
 });

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { IdempotencyLevel } from '@spine/core';
 import { dataFilePath } from '@spine/execution';
 import type { HandlerRegistry } from '@spine/execution';
 import { ingestWeek } from './ingest-week.ts';
@@ -32,6 +33,7 @@ export function registerFinraOtc(registry: HandlerRegistry, options: FinraOtcOpt
         'Ingests a weekly FINRA OTC transparency file: new rows, rejects and the manifest in one transaction.',
       params,
       tags: ['finra', 'otc_transparency', 'ingest'],
+      idempotency: IdempotencyLevel.L2_INPUT,
     },
     (given, ctx) => ingestWeek(given, ctx, dataRoots),
   );

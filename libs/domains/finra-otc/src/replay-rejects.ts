@@ -11,6 +11,7 @@ import { advanceManifest, manifestOf, partitionKeyText } from '@spine/database';
 import type { DbTransaction, StoredReject } from '@spine/database';
 import type { RejectReplayer, ReplayRun } from '@spine/execution';
 import { beginCapture, countRows, insertNewRows } from './repository.ts';
+import type { CaptureTime } from './repository.ts';
 import { hashRow, parseRow } from './row.ts';
 import type { Partition } from './row.ts';
 import { INGEST_RULE_VERSION } from './rule-version.ts';
@@ -63,7 +64,7 @@ async function replayPartition(
   const [first] = rejects;
   if (first === undefined) return;
   const partition = partitionOf(first);
-  const capturedOn = await beginCapture(trx, partition);
+  const capture = await beginCapture(trx, partition);
   const passing: Passing[] = [];
   for (const reject of rejects) {
     const parsed = parseRow(reject.raw.split(DELIMITER), partition);
@@ -83,14 +84,14 @@ async function replayPartition(
     if (!seen.has(recordHash)) fresh.push(each);
     seen.add(recordHash);
   }
-  if (fresh.length > 0) await store(trx, partition, capturedOn, fresh, run);
+  if (fresh.length > 0) await store(trx, partition, capture, fresh, run);
 }
 
 /** Stores the rows, each with the source of its reject, and says so in the manifest. */
 async function store(
   trx: DbTransaction,
   partition: Partition,
-  capturedOn: string,
+  { capturedAt, capturedOn }: CaptureTime,
   fresh: readonly Passing[],
   { runId, batchId }: ReplayRun,
 ): Promise<void> {
@@ -99,7 +100,7 @@ async function store(
   for (const [, group] of Map.groupBy(fresh, ({ reject }) => reject.sourceLocator)) {
     const [first] = group;
     if (first === undefined) continue;
-    const source = { ...sourceOf(first.reject), captureId, runId, batchId };
+    const source = { ...sourceOf(first.reject), captureId, capturedAt, runId, batchId };
     const rows = group.map(({ row }) => row);
     const inserted = await insertNewRows(trx, rows, partition, source);
     if (inserted !== rows.length) {

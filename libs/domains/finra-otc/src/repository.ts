@@ -24,6 +24,8 @@ interface RawTable {
 /** Where rows come from and who stored them. */
 export interface Provenance {
   readonly captureId: string;
+  /** RFC 3339: {@link CaptureTime}. */
+  readonly capturedAt: string;
   readonly sourceFile: string;
   readonly sourceSha256: string;
   readonly runId: string;
@@ -31,27 +33,42 @@ export interface Provenance {
 }
 
 /**
- * Takes the partition for the rest of the transaction, and answers the UTC date of its capture. Ingests of one week
- * and tier wait for each other: two that insert the same hashes in different orders would deadlock.
+ * Takes the partition for the rest of the transaction. Ingests of one week and tier wait for each other: two that insert
+ * the same hashes in different orders would deadlock, and captures would not be ordered as they commit.
  */
-export async function beginCapture(trx: DbTransaction, { tier, weekEnding }: Partition): Promise<PlainDate> {
+export async function lockCaptures(trx: DbTransaction, { tier, weekEnding }: Partition): Promise<void> {
   const key = `${DOMAIN}:${tier}:${weekEnding.date}`;
-  const { rows } = await sql<{ captured_at: Date }>`
-    SELECT now() AS captured_at, pg_advisory_xact_lock(hashtextextended(${key}, 0))`.execute(trx);
+  await sql`SELECT pg_advisory_xact_lock(hashtextextended(${key}, 0))`.execute(trx);
+}
+
+/** When a capture began: read behind the lock, so that of two captures of a partition the later one commits later. */
+export interface CaptureTime {
+  /** RFC 3339 in UTC, to the microsecond. */
+  readonly capturedAt: string;
+  /** Its UTC date. */
+  readonly capturedOn: PlainDate;
+}
+
+/** Takes the partition as {@link lockCaptures} does, and answers the time of its capture. */
+export async function beginCapture(trx: DbTransaction, partition: Partition): Promise<CaptureTime> {
+  await lockCaptures(trx, partition);
+  const { rows } = await sql<{ captured_at: string }>`
+    SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS captured_at`.execute(
+    trx,
+  );
   const [row] = rows;
   if (row === undefined) throw new InvariantError('a SELECT without FROM returned no row');
-  return plainDateFromInstant(row.captured_at);
+  return { capturedAt: row.captured_at, capturedOn: plainDateFromInstant(new Date(row.captured_at)) };
 }
 
 /**
- * Stores the rows that are not stored yet, and answers how many those were: one COPY, one INSERT. `captured_at` is the
- * transaction's time.
+ * Stores the rows that are not stored yet, and answers how many those were: one COPY, one INSERT.
  */
 export async function storeNewRows(
   trx: DbTransaction,
   rows: StagedRows,
   { tier, weekEnding }: Partition,
-  { captureId, sourceFile, sourceSha256, runId, batchId }: Provenance,
+  { captureId, capturedAt, sourceFile, sourceSha256, runId, batchId }: Provenance,
 ): Promise<number> {
   if (rows.count === 0) return 0;
   await sql`CREATE TEMP TABLE IF NOT EXISTS finra_otc_stage (
@@ -62,10 +79,10 @@ export async function storeNewRows(
   const { numAffectedRows = 0n } = await sql`
     INSERT INTO finra_otc_transparency_raw (
       record_hash, week_ending, tier, symbol, issue_name, venue_name, mpid, total_shares, total_trades,
-      last_update_date, capture_id, source_file, source_sha256, source_line, run_id, batch_id
+      last_update_date, captured_at, capture_id, source_file, source_sha256, source_line, run_id, batch_id
     )
     SELECT record_hash, ${weekEnding.date}::date, ${tier}, symbol, issue_name, venue_name, mpid, total_shares,
-      total_trades, last_update_date, ${captureId}, ${sourceFile}, ${sourceSha256}, source_line, ${runId}::uuid,
+      total_trades, last_update_date, ${capturedAt}::timestamptz, ${captureId}, ${sourceFile}, ${sourceSha256}, source_line, ${runId}::uuid,
       ${batchId}
     FROM ${sql.table(STAGE)}
     ON CONFLICT (record_hash) DO NOTHING`.execute(trx);

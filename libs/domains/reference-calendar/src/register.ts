@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { IdempotencyLevel } from '@spine/core';
 import { dataFilePath } from '@spine/execution';
 import type { HandlerRegistry } from '@spine/execution';
 import { loadCalendarFile } from './load-calendar.ts';
@@ -26,6 +27,7 @@ export function registerReferenceCalendar(
         'Loads the holidays of an exchange and year from a JSON file, as a capture beside earlier ones.',
       params,
       tags: ['reference', 'calendar'],
+      idempotency: IdempotencyLevel.L2_INPUT,
     },
     (given, ctx) => loadCalendarFile(given, ctx, dataRoots),
   );

@@ -35,8 +35,8 @@ export interface SubmitterOptions {
 }
 
 export interface SubmitOptions extends NewRunOptions {
-  /** Accept a handler nobody knows yet, with a warning. Default false. */
-  readonly allowUnknown?: boolean;
+  /** Accept a handler nobody knows yet, with a warning; `unasked` without looking who knows it. Default false. */
+  readonly allowUnknown?: boolean | 'unasked';
 }
 
 /** What {@link Submitter.prepare} answers. */
@@ -68,7 +68,7 @@ export class Submitter {
     const issues = checkSpec(spec, this.#options.registry.get(spec.kind, spec.name));
     if (issues.length > 0) return { type: 'invalid', issues };
     const handler = handlerKey(spec.kind, spec.name);
-    const known = await this.#isKnown(spec);
+    const known = options.allowUnknown === 'unasked' || (await this.#isKnown(spec));
     if (!known && options.allowUnknown !== true) return { type: 'unknown_handler', handler };
     const { retry = null, gates = null } = this.#options.registry.get(spec.kind, spec.name) ?? {};
     const run = newRun(spec, { ...options, handlerRetry: retry, handlerGates: gates });

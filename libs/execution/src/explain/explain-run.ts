@@ -5,6 +5,7 @@
  * gone.
  */
 import { handlerKey, isTerminal } from '@spine/core';
+import { ENGINE_OWNER } from '@spine/database';
 import type { ExplainedRun } from '@spine/database';
 import { gateReasons } from './gate-reasons.ts';
 import type { ExplainFacts, WaitReason } from './wait-reason.ts';
@@ -35,6 +36,9 @@ function terminal(run: ExplainedRun): WaitReason {
 }
 
 function running({ leaseOwner, leaseExpiresAt, now }: ExplainedRun): WaitReason {
+  if (leaseOwner === ENGINE_OWNER) {
+    return { code: 'running', message: 'its workflow is under way; no worker is held by it meanwhile' };
+  }
   const worker = leaseOwner ?? 'unknown';
   const until = leaseExpiresAt ?? now;
   const lapsed = until.getTime() <= now.getTime();

@@ -85,6 +85,7 @@ export class WorkerGates {
       case 'handed_back':
       case 'deferred':
       case 'fenced':
+      case 'handed_over':
       case null:
         // It says nothing: the next may try at once.
         await this.#breakers.ended(name, runId, false, 0);

@@ -39,6 +39,7 @@ function context(signal: AbortSignal, heard: Heard): HandlerContext {
     defer: (seconds, reason) => {
       throw new RunDeferredError(seconds * 1_000, reason);
     },
+    secret: notHere,
     breaker: () => ({ fire: async (call) => call() }),
     limits: processGuards().limits,
   };

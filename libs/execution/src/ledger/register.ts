@@ -1,3 +1,4 @@
+import { IdempotencyLevel } from '@spine/core';
 import type { HandlerRegistry } from '../registry/registry.ts';
 import { RejectReplayers } from './reject-replayer.ts';
 import type { RejectReplayer } from './reject-replayer.ts';
@@ -27,6 +28,7 @@ export function registerLedgerOperations(
         'Judges open rejects by the rules as they are now: stores what passes and closes those rejects.',
       params: replayParams,
       tags: ['builtin', 'ledger'],
+      idempotency: IdempotencyLevel.L2_INPUT,
     },
     (params, ctx) => replayRejects(params, ctx, replayers, options.rejectsPerPage),
   );

@@ -32,6 +32,9 @@ export type StoredResult =
 /** What of a run says where its params are. */
 export type HasParams = Pick<RunRecord, 'runId' | 'params' | 'paramsRef'>;
 
+/** What of a run says where its result is. */
+export type HasResult = Pick<RunRecord, 'runId' | 'result' | 'resultRef'>;
+
 export class Payloads {
   readonly limits: PayloadLimits;
   readonly #writer: PayloadStore;
@@ -105,11 +108,16 @@ export class Payloads {
     return paramsRef === null ? params : this.#read(runId, paramsRef);
   }
 
+  /** A run's result, wherever it is. @throws PayloadError */
+  async result({ runId, result, resultRef }: HasResult): Promise<unknown> {
+    return resultRef === null ? result : this.#read(runId, resultRef);
+  }
+
   /** The run with its payloads in it and no reference left. @throws PayloadError when one cannot be had. */
   async load(run: RunRecord): Promise<RunRecord> {
     if (run.paramsRef === null && run.resultRef === null) return run;
     const params = await this.params(run);
-    const result = run.resultRef === null ? run.result : await this.#read(run.runId, run.resultRef);
+    const result = await this.result(run);
     return { ...run, params, result, paramsRef: null, resultRef: null };
   }
 

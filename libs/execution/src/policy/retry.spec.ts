@@ -10,6 +10,7 @@ import {
   retryDelayMs,
 } from './retry.ts';
 import type { AttemptBudget } from './retry.ts';
+import { HandOver } from '../worker/hand-over.ts';
 
 const errorInfo = (more: Partial<ErrorInfo> = {}): ErrorInfo => ({
   message: 'it broke',
@@ -39,6 +40,15 @@ const anyBudget: fc.Arbitrary<AttemptBudget> = fc
 const anyRandom = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
 
 describe('decideSettlement', () => {
+  it('fails a run that is handed over where nobody can receive it, whatever attempts are left', () => {
+    const end = { type: 'hands_over', handOver: new HandOver(() => Promise.resolve()) } as const;
+    const budget = { attempt: 1, maxAttempts: 9, retryDelayMs: 0, deadLetter: false };
+    expect(decideSettlement(budget, end, 0)).toMatchObject({
+      type: 'failed',
+      error: { type: 'HandOverError', category: 'CONFIG', retryable: false },
+    });
+  });
+
   it('retries exactly when the error allows it and attempts are left; else dead letter, or failed where the spec opts out', () => {
     fc.assert(
       fc.property(

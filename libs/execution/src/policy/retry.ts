@@ -3,6 +3,7 @@ import type { ErrorInfo } from '@spine/core';
 import type { Settlement, StoredError } from '@spine/database';
 import { ruleFor, strategyOf } from './retry-policy.ts';
 import type { RetryPolicy } from './retry-policy.ts';
+import type { HandOver } from '../worker/hand-over.ts';
 
 /** No back-off is longer than this. */
 export const MAX_RETRY_DELAY_MS = 3_600_000;
@@ -19,6 +20,8 @@ export type AttemptEnd =
   | { readonly type: 'interrupted'; readonly reason: string }
   /** It returned what `ctx.publish` had answered: the executor sees whether the run is completed. */
   | { readonly type: 'published' }
+  /** It returned a hand-over: the executor carries it out. */
+  | { readonly type: 'hands_over'; readonly handOver: HandOver }
   /** Put off by the handler itself. */
   | { readonly type: 'deferred'; readonly delayMs: number; readonly reason: string };
 
@@ -104,6 +107,15 @@ const FOREIGN_PUBLICATION: ErrorInfo = {
   retryAfterSeconds: null,
 };
 
+/** Of executors that settle every run themselves. */
+const NO_RECEIVER: ErrorInfo = {
+  message: 'the run cannot be handed over here: that needs a worker, whose runs are in Postgres',
+  type: 'HandOverError',
+  category: ErrorCategory.CONFIG,
+  retryable: false,
+  retryAfterSeconds: null,
+};
+
 function tooManyDeferrals(reason: string): ErrorInfo {
   return {
     message: `deferred about ${DEFERRAL_EPOCH_LIMIT / 2} times, the last time because: ${reason}`,
@@ -132,6 +144,8 @@ export function decideSettlement(
         : { type: 'completed', result: null, resultRef: end.resultRef };
     case 'published':
       return decideSettlement(budget, { type: 'threw', error: FOREIGN_PUBLICATION }, random, NO_RETRY);
+    case 'hands_over':
+      return decideSettlement(budget, { type: 'threw', error: NO_RECEIVER }, random, NO_RETRY);
     case 'interrupted':
       return { type: 'handed_back', reason: end.reason };
     case 'deferred':

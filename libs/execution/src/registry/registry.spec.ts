@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { IdempotencyLevel } from '@spine/core';
 import { HandlerRegistry } from './registry.ts';
 
 const options = { description: 'Does something.', params: z.strictObject({}) };
@@ -69,6 +70,7 @@ describe('params', () => {
       ['params.tiers[0].y', 'unknown_field'],
       ['params.wek', 'unknown_field'],
     ]);
+    expect(parsed?.ok === false && parsed.issues[0]?.message).toBe('is not a parameter of this handler');
   });
 
   it('are refused at their root when they are no object', () => {
@@ -146,6 +148,7 @@ describe('describing', () => {
         description: 'Loads.',
         params: z.strictObject({ week: z.string(), tier: z.string().default('OTC') }),
         tags: ['finra'],
+        idempotency: IdempotencyLevel.L2_INPUT,
       },
       nothing,
     );
@@ -154,8 +157,11 @@ describe('describing', () => {
       name: 'load',
       description: 'Loads.',
       tags: ['finra'],
+      idempotency: 'L2_INPUT',
       paramsSchema: { type: 'object', required: ['week'], additionalProperties: false },
     });
+    registry.registerTask('silent', options, nothing);
+    expect(registry.describe('task', 'silent')).toMatchObject({ idempotency: null });
     expect(registry.describe('task', 'other')).toBeUndefined();
   });
 

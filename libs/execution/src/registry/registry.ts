@@ -7,7 +7,7 @@
  */
 import { z } from 'zod';
 import { ConfigError, handlerKey, toErrorInfo } from '@spine/core';
-import type { RunKind } from '@spine/core';
+import type { IdempotencyLevel, RunKind } from '@spine/core';
 import { handlerGates } from '../gates/handler-gates.ts';
 import type { HandlerGateOptions, HandlerGates } from '../gates/handler-gates.ts';
 import { checkRetryPolicy } from '../policy/retry-policy.ts';
@@ -22,6 +22,8 @@ export interface HandlerOptions<S extends z.ZodType> extends HandlerGateOptions 
   /** One sentence for GET /functions. */
   readonly description: string;
   readonly tags?: readonly string[];
+  /** What a second run over the same input does to the rows it writes. Default: null, it writes none or does not say. */
+  readonly idempotency?: IdempotencyLevel;
   /** For runs whose spec has none of its own. Default: exponential waits from the spec's `retry_delay_seconds`. */
   readonly retry?: RetryPolicy;
 }
@@ -49,6 +51,7 @@ export interface Handler {
   readonly name: string;
   readonly description: string;
   readonly tags: readonly string[];
+  readonly idempotency: IdempotencyLevel | null;
   readonly paramsSchema: z.ZodType;
   readonly retry: RetryPolicy | null;
   /** What has to be free before its runs start; null for nothing. */
@@ -66,6 +69,7 @@ export interface HandlerDescription {
   readonly name: string;
   readonly description: string;
   readonly tags: readonly string[];
+  readonly idempotency: IdempotencyLevel | null;
   /** JSON Schema (draft 2020-12) of the params. */
   readonly paramsSchema: Readonly<Record<string, unknown>>;
 }
@@ -85,7 +89,7 @@ export function paramIssues(error: z.ZodError): SpecIssue[] {
       return issue.keys.map((key) => ({
         field: `${path}.${key}`,
         code: 'unknown_field',
-        message: `${path}.${key} is not a parameter of this handler`,
+        message: 'is not a parameter of this handler',
       }));
     }
     return [{ field: path, code: issue.code, message: issue.message }];
@@ -124,18 +128,15 @@ export class HandlerRegistry {
     options: HandlerOptions<S>,
     code: HandlerFunction<S> | IsolatedModule,
   ): this {
-    if (!LIMITS.name.test(name)) {
-      throw new ConfigError(`handler name ${JSON.stringify(name)} must match ${LIMITS.name.source}`);
-    }
     const key = handlerKey(kind, name);
-    if (this.#handlers.has(key)) throw new ConfigError(`handler ${key} is registered twice`);
     if (options.retry !== undefined) checkRetryPolicy(options.retry);
-    this.#handlers.set(key, {
+    this.#add({
       key,
       kind,
       name,
       description: options.description,
       tags: options.tags ?? [],
+      idempotency: options.idempotency ?? null,
       paramsSchema: options.params,
       retry: options.retry ?? null,
       gates: handlerGates(key, options),
@@ -146,6 +147,20 @@ export class HandlerRegistry {
         throw new ConfigError(`handler ${key} runs in a thread, and this executor has no thread pool`);
       },
     });
+    return this;
+  }
+
+  /**
+   * Registers a handler under another key as well: the same params, gates and code, or code of its own.
+   * @throws ConfigError for a name out of form or a key that is taken.
+   */
+  registerAs(
+    kind: RunKind,
+    name: string,
+    handler: Handler,
+    invoke: Handler['invoke'] = handler.invoke,
+  ): this {
+    this.#add({ ...handler, key: handlerKey(kind, name), kind, name, invoke });
     return this;
   }
 
@@ -163,6 +178,15 @@ export class HandlerRegistry {
     code: HandlerFunction<S> | IsolatedModule,
   ): this {
     return this.register('operation', name, options, code);
+  }
+
+  #add(handler: Handler): void {
+    const { key, name } = handler;
+    if (!LIMITS.name.test(name)) {
+      throw new ConfigError(`handler name ${JSON.stringify(name)} must match ${LIMITS.name.source}`);
+    }
+    if (this.#handlers.has(key)) throw new ConfigError(`handler ${key} is registered twice`);
+    this.#handlers.set(key, handler);
   }
 
   get(kind: RunKind, name: string): Handler | undefined {
@@ -218,6 +242,7 @@ function describeHandler(handler: Handler): HandlerDescription {
       name: handler.name,
       description: handler.description,
       tags: handler.tags,
+      idempotency: handler.idempotency,
       paramsSchema: z.toJSONSchema(handler.paramsSchema, { io: 'input' }),
     };
   } catch (error) {

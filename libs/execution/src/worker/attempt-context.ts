@@ -16,6 +16,8 @@ import type { AttemptInfo, ContextBreaker, HandlerContext, RunSummary } from './
 import { RunDeferredError } from './defer.ts';
 import { PROGRESS_INTERVAL_MS } from './progress.ts';
 import { encodeJson } from './result.ts';
+import { NO_SECRETS } from './secrets.ts';
+import type { HandlerSecret, HandlerSecrets } from './secrets.ts';
 
 const EVENT_TYPE = /^[a-z][a-z0-9_.]{0,63}$/;
 
@@ -41,15 +43,22 @@ export abstract class AttemptContext implements HandlerContext {
   protected readonly attempt: Attempt;
   readonly #logger: Logger;
   readonly #guards: Guards | null;
+  readonly #secrets: HandlerSecrets;
   #log: Logger | null = null;
   #progressAt = -Infinity;
 
   /** @param guards null for those of the process. */
-  constructor(attempt: Attempt, logger: Logger, guards: Guards | null = null) {
+  constructor(
+    attempt: Attempt,
+    logger: Logger,
+    guards: Guards | null = null,
+    secrets: HandlerSecrets = NO_SECRETS,
+  ) {
     this.run = attemptInfo(attempt.run);
     this.attempt = attempt;
     this.#logger = logger;
     this.#guards = guards;
+    this.#secrets = secrets;
   }
 
   get signal(): AbortSignal {
@@ -104,6 +113,10 @@ export abstract class AttemptContext implements HandlerContext {
   breaker(name: string): ContextBreaker {
     const breaker = (this.#guards ?? processGuards()).breakers.get(name);
     return { fire: (call) => breaker.fire(this.run.runId, call) };
+  }
+
+  secret(name: string): Promise<HandlerSecret> {
+    return this.#secrets.resolveName(name);
   }
 
   get limits(): HandlerLimits {

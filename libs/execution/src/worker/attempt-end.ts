@@ -11,6 +11,7 @@ import type { SpecIssue } from '../spec/new-run.ts';
 import type { Attempt } from './attempt.ts';
 import type { AbortReason, HandlerContext } from './context.ts';
 import { RunDeferredError } from './defer.ts';
+import { HandOver } from './hand-over.ts';
 import { encodeResult } from './result.ts';
 
 /** Calls a handler whose params are valid. Rejects never. */
@@ -85,6 +86,7 @@ export async function endOfCall(call: () => unknown, maxBytes?: number): Promise
   try {
     const value = await call();
     if (Published.is(value)) return { type: 'published' };
+    if (HandOver.is(value)) return { type: 'hands_over', handOver: value };
     const encoded = encodeResult(value, maxBytes);
     return encoded.isOk() ? { type: 'returned', result: encoded.value } : threw(encoded.error);
   } catch (error) {

@@ -21,6 +21,8 @@ export interface AttemptRunnerOptions {
   readonly gates: WorkerGates;
   readonly executor: Executor;
   readonly logger: Logger;
+  /** Told of every attempt that has ended. */
+  readonly onEnded?: ((run: ClaimedRun) => void) | undefined;
 }
 
 /** Whether an attempt holds its run as far as this worker knows; where its lease may have ended, Postgres is asked first. */
@@ -125,6 +127,7 @@ export class AttemptRunner {
       if (slotHeld) slots.release();
       leases.remove(attempt);
       gates.ended(run, outcome);
+      this.#options.onEnded?.(run);
     }
   }
 }

@@ -6,6 +6,7 @@ import type { Publication } from '../publish/publication.ts';
 import type { Published } from '../publish/published.ts';
 import type { HandlerLimits } from '../gates/limits.ts';
 import type { WorkSpec } from '../spec/work-spec.ts';
+import type { HandlerSecret } from './secrets.ts';
 
 /** The attempt a handler works for. */
 export interface AttemptInfo {
@@ -108,6 +109,13 @@ export interface HandlerContext {
    * @throws ConfigError for a name that is none of a dependency.
    */
   breaker(name: string): ContextBreaker;
+  /**
+   * The secret of a name such as `bloomberg_api_key`, out of the worker's backends; remembered for a while, so ask each time
+   * it is used. The name stands in the handler's code: one out of params would let whoever submits a run choose.
+   * @throws MissingSecretError; SecretUnavailableError (transient), SecretAccessError, SecretFormatError; ValidationError for
+   * what is no name; ConfigError in an executor without secrets.
+   */
+  secret(name: string): Promise<HandlerSecret>;
   /** Rates that all workers share. */
   readonly limits: HandlerLimits;
 }

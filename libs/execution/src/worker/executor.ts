@@ -6,8 +6,9 @@
  * Nothing here throws for what a handler did: every end of an attempt is a settlement, and a refused settlement is
  * counted and dropped. An attempt that has published is settled by that, whatever its handler did afterwards.
  */
-import { assertNever, handlerKey } from '@spine/core';
-import type { SettleItem, SettleOutcome, Settlement } from '@spine/database';
+import { assertNever, handlerKey, SpineError } from '@spine/core';
+import { handOverRun, limitTransaction } from '@spine/database';
+import type { ClaimedRun, SettleItem, SettleOutcome, Settlement } from '@spine/database';
 import type { Metrics } from '@spine/observability';
 import { runWithPayloads } from '../payload/attempt-payloads.ts';
 import type { Payloads } from '../payload/payloads.ts';
@@ -17,15 +18,18 @@ import type { RetryPolicy } from '../policy/retry-policy.ts';
 import { PublicationUnknownError } from '../publish/published.ts';
 import type { HandlerRegistry } from '../registry/registry.ts';
 import { storedRetryPolicy } from '../spec/retry-json.ts';
-import { inProcessCall } from './attempt-end.ts';
+import { inProcessCall, threw } from './attempt-end.ts';
 import type { HandlerCall } from './attempt-end.ts';
 import type { Attempt } from './attempt.ts';
+import type { HandOver } from './hand-over.ts';
 import { EngineContext } from './handler-context.ts';
 import type { ContextServices } from './handler-context.ts';
 
 export interface ExecutorOptions extends ContextServices {
   readonly registry: HandlerRegistry;
   readonly settle: (item: SettleItem) => Promise<SettleOutcome>;
+  /** Written as the source of the event of a run that is handed over. */
+  readonly source: string;
   readonly metrics: Metrics;
   readonly payloads: Payloads;
   /** How handlers are called. Default: in this process. */
@@ -35,13 +39,19 @@ export interface ExecutorOptions extends ContextServices {
 }
 
 /** What became of an attempt, as the board shows it. */
-export type AttemptOutcome = Settlement['type'] | 'fenced';
+export type AttemptOutcome = Settlement['type'] | 'fenced' | 'handed_over';
 
 export interface ExecutedAttempt {
   readonly outcome: AttemptOutcome;
   /** The error that ended it, for the board. */
   readonly error: string | null;
 }
+
+/** While a run is handed over its row is locked last, for one round trip. */
+const HANDING_OVER = { lockTimeoutMs: 10_000, idleTimeoutMs: 10_000 } as const;
+
+/** Rolls a hand-over back: the attempt has lost its run. */
+class FencedError extends SpineError {}
 
 export class Executor {
   readonly #options: ExecutorOptions;
@@ -77,8 +87,36 @@ export class Executor {
     if (end === 'lost') return this.#fenced();
     // Its lines are refused once it is settled.
     if (context.runLog !== null) await context.runLog.close();
-    const settlement = decideSettlement(attempt.run, end, this.#random(), this.#retryPolicy(attempt));
-    return this.#settle(attempt, settlement);
+    if (end.type !== 'hands_over') return this.#settle(attempt, this.#decide(attempt, end));
+    const handedOver = await this.#handOver(attempt.run, end.handOver);
+    return 'outcome' in handedOver ? handedOver : this.#settle(attempt, this.#decide(attempt, handedOver));
+  }
+
+  #decide(attempt: Attempt, end: AttemptEnd): Settlement {
+    return decideSettlement(attempt.run, end, this.#random(), this.#retryPolicy(attempt));
+  }
+
+  /**
+   * Has the run received by whom its handler names. What fails is the attempt's error: after a COMMIT without an answer
+   * its settlement is refused, because the epoch was raised, or nothing was handed over.
+   */
+  async #handOver(
+    { runId, epoch }: ClaimedRun,
+    { receive }: HandOver,
+  ): Promise<ExecutedAttempt | AttemptEnd> {
+    const { db, source } = this.#options;
+    try {
+      await db.transaction().execute(async (trx) => {
+        await limitTransaction(trx, HANDING_OVER);
+        await receive(trx, epoch + 1);
+        const outcome = await handOverRun(trx, runId, epoch, source);
+        if (outcome.type === 'fenced') throw new FencedError(`run ${runId} was taken from its attempt`);
+      });
+    } catch (error) {
+      return error instanceof FencedError ? this.#fenced() : threw(error);
+    }
+    this.#options.metrics.settled.inc({ outcome: 'handed_over' });
+    return { outcome: 'handed_over', error: null };
   }
 
   /** The spec's policy wins over the handler's. */
@@ -155,6 +193,7 @@ function faultAfterPublishing(end: AttemptEnd | 'lost'): Readonly<Record<string,
     case 'threw':
       return { fault: 'threw_after_publish', error: end.error };
     case 'returned':
+    case 'hands_over':
       return { fault: 'returned_something_else' };
     case 'deferred':
       return { fault: 'deferred_after_publish', reason: end.reason };

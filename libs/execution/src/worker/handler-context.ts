@@ -17,6 +17,7 @@ import type { Publisher } from '../publish/publisher.ts';
 import type { WorkSpec } from '../spec/work-spec.ts';
 import { AttemptContext } from './attempt-context.ts';
 import type { Attempt } from './attempt.ts';
+import type { HandlerSecrets } from './secrets.ts';
 
 export type AttemptEventWriter = GroupCommit<AttemptEvent, 'appended' | 'fenced'>;
 
@@ -28,6 +29,8 @@ export interface ContextServices extends Guards {
   readonly logs: RunLogWriter;
   /** For child runs; a worker without one refuses them. */
   readonly dispatcher: Dispatcher;
+  /** Without them, handlers that ask for a secret fail. */
+  readonly secrets?: HandlerSecrets | undefined;
   /** Without one, handlers cannot publish. */
   readonly publications?: Publisher | undefined;
 }
@@ -39,7 +42,7 @@ export class EngineContext extends AttemptContext {
   #publishing: AttemptPublishing | null = null;
 
   constructor(attempt: Attempt, services: ContextServices) {
-    super(attempt, services.logger, services);
+    super(attempt, services.logger, services, services.secrets);
     this.#services = services;
   }
 

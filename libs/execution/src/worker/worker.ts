@@ -9,7 +9,7 @@ import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { newWorkerId } from '@spine/core';
 import { appendAttemptEvents, GroupCommit, markWorkerStopped, registerWorker } from '@spine/database';
-import type { Db, Pool, Queryable } from '@spine/database';
+import type { ClaimedRun, Db, Pool, Queryable } from '@spine/database';
 import type { Logger, Metrics } from '@spine/observability';
 import type { ControlFeed } from '../control/control-feed.ts';
 import type { Dispatcher } from '../dispatch/dispatcher.ts';
@@ -33,6 +33,7 @@ import { HintIntake } from './hint-intake.ts';
 import { heartbeatPeriodMs, LeaseKeeper } from './lease-keeper.ts';
 import { PausedLanes } from './paused-lanes.ts';
 import { RunExchange } from './run-exchange.ts';
+import type { HandlerSecrets } from './secrets.ts';
 import { Slots } from './slots.ts';
 
 export interface WorkerOptions extends Guards {
@@ -67,8 +68,12 @@ export interface WorkerOptions extends Guards {
   readonly runLogLevel?: string;
   readonly version?: string;
   readonly publishing?: PublishingOptions;
+  /** What handlers get their secrets from. Default: none. */
+  readonly secrets?: HandlerSecrets | undefined;
   /** Called when an operator asks this worker to stop: whoever owns the process ends it. Called more than once. */
   readonly onDrainRequested?: () => void;
+  /** Called when an attempt has ended and its settlement has committed or was given up. Must return at once. */
+  readonly onEnded?: (run: ClaimedRun) => void;
 }
 
 /** Runs one poll claims at the most. */
@@ -136,6 +141,7 @@ export class Worker {
       ...options,
       call: options.threads?.call,
       settle: settleWhileHeld(leases, exchange),
+      source: `worker:${workerId}`,
       publications: new Publisher({
         ...options,
         source: `worker:${workerId}`,
@@ -159,6 +165,7 @@ export class Worker {
       gates: this.#gates,
       executor,
       logger,
+      onEnded: options.onEnded,
     });
     this.#pausedLanes = new PausedLanes(pool);
     this.#intake = new HintIntake({

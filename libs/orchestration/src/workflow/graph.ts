@@ -12,6 +12,8 @@ export type EdgeKind = 'data' | 'route' | 'order';
 export interface Edge {
   readonly to: string;
   readonly kind: EdgeKind;
+  /** The name by which it is chosen, where a step has been inserted before the one that was meant. Default `to`. */
+  readonly chosenAs?: string;
 }
 
 /** Edges that lead to a step. */
@@ -41,7 +43,8 @@ export function buildGraph(steps: readonly Step[], mode: ExecutionMode): StepGra
   const add = (from: string, to: string, kind: EdgeKind): void => {
     if (edges.has(to)) edges.get(from)?.set(to, kind);
   };
-  if (mode === 'sequential') names.slice(1).forEach((name, index) => add(names[index] ?? name, name, 'order'));
+  if (mode === 'sequential')
+    names.slice(1).forEach((name, index) => add(names[index] ?? name, name, 'order'));
   for (const step of steps) for (const dependency of step.dependsOn ?? []) add(dependency, step.name, 'data');
   for (const step of steps) for (const target of targetsOf(step)) add(step.name, target, 'route');
 
@@ -115,7 +118,11 @@ function cycleAmong(rest: readonly string[], graph: StepGraph): string[] {
     path.push(at);
     at = before.get(at);
   }
-  return path.slice(at === undefined ? 0 : seen.get(at)).reverse();
+  const cycle = path.slice(at === undefined ? 0 : seen.get(at)).reverse();
+  // Told from the step that comes first in the list, so that the same mistake always reads the same.
+  const places = cycle.map((name) => graph.position.get(name) ?? 0);
+  const start = places.indexOf(Math.min(...places));
+  return [...cycle.slice(start), ...cycle.slice(0, start)];
 }
 
 /** Whether `earlier` has always settled before `later` starts. The graph must have no cycle. */

@@ -3,21 +3,28 @@
  * can say (cycles, references, handlers) is checked by `defineWorkflow`.
  */
 import { z } from 'zod';
+import type { JsonValue } from '@spine/core';
 import { LIMITS, retryPolicyJson } from '@spine/execution';
-import {
-  CONFLICT_POLICIES,
-  ERROR_POLICIES,
-  EXECUTION_MODES,
-  WORKFLOW_LIMITS as MAX,
-} from './model.ts';
+import { CONFLICT_POLICIES, ERROR_POLICIES, EXECUTION_MODES, WORKFLOW_LIMITS as MAX } from './model.ts';
 
 const stepName = z
   .string()
-  .regex(MAX.stepName, 'must be a letter followed by at most 99 letters, digits, "_" or "-"');
+  .regex(
+    MAX.stepName,
+    'must be a letter followed by at most 99 letters, digits, "_" or "-", and neither constructor nor prototype',
+  );
+const signalName = z
+  .string()
+  .regex(
+    MAX.signal,
+    'must be a letter followed by at most 199 letters, digits, "_", "." or "-", and neither constructor nor prototype',
+  );
 const handlerName = z
   .string()
   .regex(MAX.name, 'must be a letter followed by at most 199 letters, digits, "_", "." or "-"');
-const object = z.record(z.string(), z.json());
+/** Under the type that the rest of the code has for it. */
+const jsonValue: z.ZodType<JsonValue> = z.json();
+const object = z.record(z.string(), jsonValue);
 const seconds = z.number().min(0.001).max(MAX.timeoutSeconds);
 const condition = z.string().min(1).describe('A CEL expression that answers true or false.');
 
@@ -59,7 +66,7 @@ export const iteratorStepJson = z.discriminatedUnion('kind', [
 const waitJson = z.union([
   z.strictObject({ duration_seconds: z.number().min(0).max(MAX.timeoutSeconds) }),
   z.strictObject({ until: z.string().min(1).describe('An RFC 3339 instant or a reference to one.') }),
-  z.strictObject({ signal: handlerName, timeout_seconds: seconds.optional() }),
+  z.strictObject({ signal: signalName, timeout_seconds: seconds.optional() }),
 ]);
 
 export const stepJson = z
@@ -69,7 +76,10 @@ export const stepJson = z
     z.strictObject({
       kind: z.literal('choice'),
       ...common,
-      routes: z.array(z.strictObject({ condition, then_step: stepName })).min(1).max(MAX.routes),
+      routes: z
+        .array(z.strictObject({ condition, then_step: stepName }))
+        .min(1)
+        .max(MAX.routes),
       else_step: stepName.optional(),
     }),
     z.strictObject({ kind: z.literal('wait'), ...common, wait: waitJson }),
@@ -77,7 +87,7 @@ export const stepJson = z
       kind: z.literal('map'),
       ...common,
       items: z
-        .union([z.string().min(1), z.array(z.json()).max(MAX.items)])
+        .union([z.string().min(1), z.array(jsonValue).max(MAX.items)])
         .describe('A reference to a list, a CEL expression that answers one, or the list.'),
       iterator: z.array(iteratorStepJson).min(1).max(MAX.iteratorSteps),
       max_concurrency: z.int().min(1).max(MAX.mapConcurrency).optional(),
@@ -92,6 +102,7 @@ export const stepJson = z
       wait: z.boolean().optional(),
       inherit_context: z.boolean().optional(),
       timeout_seconds: seconds.optional(),
+      retry: retryPolicyJson.optional(),
     }),
     z.strictObject({
       kind: z.literal('approval'),

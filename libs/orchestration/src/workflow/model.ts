@@ -9,15 +9,7 @@
 import type { Brand, JsonObject, JsonValue } from '@spine/core';
 import type { RetryPolicy } from '@spine/execution';
 
-export const STEP_KINDS = [
-  'operation',
-  'lambda',
-  'choice',
-  'wait',
-  'map',
-  'workflow',
-  'approval',
-] as const;
+export const STEP_KINDS = ['operation', 'lambda', 'choice', 'wait', 'map', 'workflow', 'approval'] as const;
 export type StepKind = (typeof STEP_KINDS)[number];
 
 /** What a failure for good does: `retry` gives a step without a policy of its own the default one, then stops. */
@@ -39,7 +31,7 @@ export interface Call {
 }
 
 interface StepBase {
-  /** A letter, then up to 99 letters, digits, `_` or `-`. Unique within the workflow. */
+  /** A letter, then up to 99 letters, digits, `_` or `-`; not `constructor` or `prototype`. Unique within the workflow. */
   readonly name: string;
   /** Steps that must have settled before. In a sequential workflow the step before in the list is always one of them. */
   readonly dependsOn?: readonly string[];
@@ -135,6 +127,8 @@ export interface SubWorkflowStep extends StepBase {
   readonly inheritContext?: boolean;
   /** The child is cancelled after it. Default 600 with `wait`, which the other form does not have. */
   readonly timeoutSeconds?: number;
+  /** A child that failed is started again as a new run. */
+  readonly retry?: RetryPolicy;
 }
 
 /** Waits for somebody's decision. The output is `{ approved, by, comment, automatic }`. */
@@ -212,15 +206,21 @@ export const DEFAULT_RETRY: RetryPolicy = {
 
 export const WORKFLOW_LIMITS = {
   name: /^[A-Za-z][A-Za-z0-9_.-]{0,199}$/,
-  stepName: /^[A-Za-z][A-Za-z0-9_-]{0,99}$/,
+  /** Also a key of JSON, where two names are not allowed. */
+  stepName: /^(?!(?:constructor|prototype)$)[A-Za-z][A-Za-z0-9_-]{0,99}$/,
+  signal: /^(?!(?:constructor|prototype)$)[A-Za-z][A-Za-z0-9_.-]{0,199}$/,
   steps: 20_000,
   routes: 100,
   iteratorSteps: 20,
   /** Items of one map. */
   items: 100_000,
   mapConcurrency: 10_000,
-  /** Characters of the canonical JSON of one step's or item's output. Larger data goes to an artifact. */
+  /** Characters of the canonical JSON of one output, of the context, of a signal. Larger data goes to an artifact. */
   outputLength: 262_144,
+  /** Different signals of one run. */
+  signals: 100,
+  /** Steps that a run may add to its own plan. */
+  addedSteps: 1_000,
   /** Workflows within workflows. */
   nesting: 20,
   timeoutSeconds: 366 * 86_400,

@@ -90,10 +90,16 @@ export function parseReference(text: string, roots: readonly string[]): Result<R
     return new Err(`{{ ${text} }} begins with none of ${roots.join(', ')}`);
   const rest = text.slice(name.length);
   const head = root === 'steps' ? STEP_HEAD.exec(rest) : null;
-  if (root === 'steps' && head === null) return new Err(`{{ ${text} }} names no step; write steps.name.output`);
+  if (root === 'steps' && head === null)
+    return new Err(`{{ ${text} }} names no step; write steps.name.output`);
   try {
     const location = parseJsonLocation(`$${rest.slice(head?.[0].length ?? 0)}`, text);
-    return new Ok({ text, root, step: head === null ? null : (head[1] ?? head[2] ?? head[3] ?? ''), location });
+    return new Ok({
+      text,
+      root,
+      step: head === null ? null : (head[1] ?? head[2] ?? head[3] ?? ''),
+      location,
+    });
   } catch (error) {
     return new Err(error instanceof SpineError ? error.message : `{{ ${text} }} is not a reference`);
   }
@@ -180,7 +186,9 @@ function fillText(parts: readonly (string | Reference)[], scope: Scope): Result<
     if (found.isErr()) return found;
     const value = found.unwrap();
     if (typeof value === 'object')
-      return new Err(`{{ ${part.text} }} is ${canonicalJson(value).slice(0, 40)}, which cannot stand in a text`);
+      return new Err(
+        `{{ ${part.text} }} is ${canonicalJson(value).slice(0, 40)}, which cannot stand in a text`,
+      );
     text += String(value);
   }
   return new Ok(text);
@@ -188,8 +196,7 @@ function fillText(parts: readonly (string | Reference)[], scope: Scope): Result<
 
 /** The value a reference names. */
 export function lookUp(reference: Reference, scope: Scope): Result<JsonValue, string> {
-  const base =
-    reference.root === 'steps' ? scope.step(reference.step ?? '') : scope.root(reference.root);
+  const base = reference.root === 'steps' ? scope.step(reference.step ?? '') : scope.root(reference.root);
   const value = reference.location.read(base);
   // What scopes hold is JSON: params, outputs and items have come in as such.
   return value === undefined ? new Err(`{{ ${reference.text} }} has no value`) : new Ok(value as JsonValue);

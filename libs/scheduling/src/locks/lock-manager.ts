@@ -1,10 +1,11 @@
 /**
  * Distributed locks for what takes longer than a transaction.
  *
- * 1. A lock is a lease row (libs/database/src/locks): one owner at a time, by the database's clock, a new and larger token with
- * every acquisition. 2. Holding it is no permission to write: {@link LockManager.fenced} asks in the transaction that writes,
- * so that an owner that stood still past its lease writes nothing. 3. A holder that dies delays others by its lease at the
- * most; one that stops releases it.
+ * 1. A lock is a lease row (libs/database/src/locks): one owner at a time, by the database's clock, a new and larger
+ *    token with every acquisition.
+ * 2. Holding it is no permission to write: {@link LockManager.fenced} asks in the transaction that writes, so that an
+ *    owner that stood still past its lease writes nothing.
+ * 3. A holder that dies delays others by its lease at the most; one that stops releases it.
  */
 import { TransientError, ValidationError } from '@spine/core';
 import {

@@ -1,6 +1,6 @@
 /**
- * Values of an occurrence in the params of a schedule: `"{{ week_ending }}"`. A text may hold several; names are looked up in a fixed
- * list, nothing is evaluated, and keys are left as they are.
+ * Values of an occurrence in the params of a schedule: `"{{ week_ending }}"`. A text may hold several; names are looked
+ * up in a fixed list, nothing is evaluated, and keys are left as they are.
  */
 import { isJsonObject, plainDateFromInstant, WeekEnding } from '@spine/core';
 import type { JsonObject, JsonValue } from '@spine/core';

@@ -43,7 +43,7 @@ describe('a tick', () => {
   it('fires what is due and names the next time', () => {
     const plan = planTick(facts(300, 5));
     expect(brief(plan.decisions)).toEqual(['fire 0']);
-    expect(plan).toMatchObject({ nextFireAt: at(300), more: false, cancelActive: false });
+    expect(plan).toMatchObject({ nextFireAt: at(300), more: false, cancelOldest: 0 });
   });
 
   it('fires several that came within the grace', () => {
@@ -54,7 +54,7 @@ describe('a tick', () => {
     expect(planTick({ ...facts(300, 5), nextFireAt: at(6) })).toEqual({
       decisions: [],
       nextFireAt: at(6),
-      cancelActive: false,
+      cancelOldest: 0,
       more: false,
     });
   });
@@ -113,21 +113,67 @@ describe('overlap', () => {
     ]);
   });
 
+  it('skip counts what is made up for as active, and lets fire_once start nothing beside a run', () => {
+    const busy = planTick(facts(100, 170, { overlap: 'skip', misfire: 'fire_once' }, 1));
+    expect(brief(busy.decisions)).toEqual(['missed 0..0 x1', 'skip 100 overlap']);
+    const free = planTick(facts(70, 135, { overlap: 'skip', misfire: 'fire_once' }, 0));
+    expect(brief(free.decisions)).toEqual(['missed 0..0 x1', 'fire 70 late +0']);
+    const both = planTick(facts(65, 70, { overlap: 'skip', misfire: 'fire_once' }, 0));
+    expect(brief(both.decisions)).toEqual(['fire 0 late +0', 'skip 65 overlap']);
+  });
+
+  it('skip that catches up gives all its runs the gate: none starts beside another', () => {
+    const catching = { overlap: 'skip', misfire: 'catch_up', maxInstances: 3 } as const;
+    const { decisions } = planTick(facts(65, 70, catching));
+    expect(brief(decisions)).toEqual(['fire 0 late +0', 'fire 65']);
+    expect(decisions.every((each) => each.type === 'fire' && each.queued)).toBe(true);
+    const [alone] = planTick(facts(300, 5, { overlap: 'skip', misfire: 'fire_once' })).decisions;
+    expect(alone).toMatchObject({ type: 'fire', queued: false });
+  });
+
   it('cancel_existing starts the newest and cancels what runs', () => {
     const plan = planTick(facts(20, 45, { overlap: 'cancel_existing' }, 1));
     expect(brief(plan.decisions)).toEqual(['skip 0 superseded', 'skip 20 superseded', 'fire 40']);
-    expect(plan.cancelActive).toBe(true);
+    expect(plan.cancelOldest).toBe(1);
   });
 
   it('cancel_existing cancels nothing when there is room or nothing starts', () => {
-    expect(planTick(facts(300, 5, { overlap: 'cancel_existing', maxInstances: 2 }, 1)).cancelActive).toBe(
-      false,
-    );
-    expect(planTick(facts(300, 200, { overlap: 'cancel_existing' }, 1)).cancelActive).toBe(false);
+    expect(planTick(facts(300, 5, { overlap: 'cancel_existing', maxInstances: 2 }, 1)).cancelOldest).toBe(0);
+    expect(planTick(facts(300, 200, { overlap: 'cancel_existing' }, 3)).cancelOldest).toBe(0);
+  });
+
+  it('cancel_existing cancels as many as the new ones need', () => {
+    expect(planTick(facts(300, 5, { overlap: 'cancel_existing', maxInstances: 3 }, 3)).cancelOldest).toBe(1);
+    // More than may be, since the limit was lowered.
+    expect(planTick(facts(300, 5, { overlap: 'cancel_existing', maxInstances: 2 }, 5)).cancelOldest).toBe(4);
+    expect(planTick(facts(20, 45, { overlap: 'cancel_existing', maxInstances: 3 }, 2)).cancelOldest).toBe(2);
   });
 });
 
 describe('whatever is due', () => {
+  it('skip starts no more than there is room for, but what is caught up with under the gate', () => {
+    fc.assert(
+      fc.property(
+        fc.record({
+          misfire: fc.constantFrom(...MISFIRE_POLICIES),
+          graceSeconds: fc.integer({ min: 0, max: 200 }),
+          catchUpLimit: fc.integer({ min: 1, max: 20 }),
+          maxInstances: fc.integer({ min: 1, max: 5 }),
+        }),
+        fc.integer({ min: 0, max: 400 }),
+        fc.integer({ min: 0, max: 6 }),
+        (policy, now, active) => {
+          const { decisions } = planTick(facts(10, now, { ...policy, overlap: 'skip' }, active));
+          const fires = decisions.filter((each) => each.type === 'fire');
+          const room = Math.max(policy.maxInstances - active, 0);
+          const own = policy.misfire === 'catch_up' ? fires.filter(({ late }) => !late) : fires;
+          expect(own.length).toBeLessThanOrEqual(room);
+          expect(fires.every(({ queued }) => queued === (policy.misfire === 'catch_up'))).toBe(true);
+        },
+      ),
+    );
+  });
+
   const policies = fc.record({
     misfire: fc.constantFrom(...MISFIRE_POLICIES),
     graceSeconds: fc.integer({ min: 0, max: 3_000 }),

@@ -1,8 +1,8 @@
 /**
  * What one look at a due schedule decides. Pure: the same facts give the same plan.
  *
- * 1. Occurrences are decided in order, from `nextFireAt` on, none twice and none left out: decisions cover every occurrence up to the
- *    plan's own `nextFireAt`.
+ * 1. Occurrences are decided in order, from `nextFireAt` on, none twice and none left out: decisions cover every
+ *    occurrence up to the plan's own `nextFireAt`.
  * 2. A plan is bounded: at most {@link MAX_OCCURRENCES} occurrences are looked at; when more are due, the plan ends earlier
  *    and `more` asks for another look.
  * 3. Only the newest `catchUpLimit` late occurrences are made up for, oldest first; those before them are missed.
@@ -69,8 +69,8 @@ export interface TickPlan {
   readonly decisions: readonly Decision[];
   /** The first occurrence this plan does not decide; null when there is none. */
   readonly nextFireAt: Date | null;
-  /** Runs under way are to be cancelled before the new one starts. */
-  readonly cancelActive: boolean;
+  /** So many of the runs under way, the oldest, are to be cancelled before the new ones start. */
+  readonly cancelOldest: number;
   /** More is due than one plan takes. */
   readonly more: boolean;
 }
@@ -87,11 +87,11 @@ export function planTick(facts: TickFacts): TickPlan {
     ...madeUp.map((fireAt) => ({ fireAt, late: true })),
     ...onTime.map((fireAt) => ({ fireAt, late: false })),
   ];
-  const { decisions, cancelActive } = withOverlap(fires, facts);
+  const { decisions, cancelOldest } = withOverlap(fires, facts);
   return {
     decisions: [...asMissed(missed), ...decisions],
     nextFireAt: kept[0] ?? upcoming,
-    cancelActive,
+    cancelOldest,
     more,
   };
 }
@@ -152,50 +152,60 @@ interface Fire {
 function withOverlap(
   fires: readonly Fire[],
   { policy, activeRuns }: TickFacts,
-): Pick<TickPlan, 'decisions' | 'cancelActive'> {
+): Pick<TickPlan, 'decisions' | 'cancelOldest'> {
   const { overlap, maxInstances } = policy;
   const turn = turnsOf(policy);
   switch (overlap) {
     case 'allow':
     case 'queue':
       return {
-        decisions: fires.map((each, index) => turn(each, index, overlap === 'queue')),
-        cancelActive: false,
+        decisions: fires.map(turn),
+        cancelOldest: 0,
       };
     case 'skip': {
+      // What is caught up with waits for its turn, since it would be in its own way otherwise.
+      const waits = policy.misfire === 'catch_up';
       let free = Math.max(maxInstances - activeRuns, 0);
       const decisions = fires.map((each, index): Decision => {
-        // What is made up for waits for its turn: it would be in its own way otherwise.
-        if (each.late) return turn(each, index, true);
         free -= 1;
-        return free >= 0
-          ? turn(each, index, false)
+        return free >= 0 || (each.late && waits)
+          ? turn(each, index)
           : { type: 'skip', fireAt: each.fireAt, reason: 'overlap' };
       });
-      return { decisions, cancelActive: false };
+      return { decisions, cancelOldest: 0 };
     }
     case 'cancel_existing': {
       // Of several at once only the newest would survive: the others are not started at all.
       const from = Math.max(fires.length - maxInstances, 0);
       const decisions = fires.map((each, index): Decision =>
         index >= from
-          ? turn(each, index - from, false)
+          ? turn(each, index - from)
           : { type: 'skip', fireAt: each.fireAt, reason: 'superseded' },
       );
       const started = fires.length - from;
-      return { decisions, cancelActive: started > 0 && activeRuns + started > maxInstances };
+      const tooMany = started > 0 ? activeRuns + started - maxInstances : 0;
+      return { decisions, cancelOldest: Math.min(Math.max(tooMany, 0), activeRuns) };
     }
     default:
       return assertNever(overlap);
   }
 }
 
-function turnsOf({ catchUpSpacingSeconds }: TickPolicy) {
-  return ({ fireAt, late }: Fire, index: number, queued: boolean): Decision => ({
+/**
+ * Whether the runs of a schedule hold each other up by its gate: all of them, so that none that is caught up with
+ * starts beside one that came in time.
+ */
+export function isGated({ overlap, misfire }: Pick<TickPolicy, 'overlap' | 'misfire'>): boolean {
+  return overlap === 'queue' || (overlap === 'skip' && misfire === 'catch_up');
+}
+
+function turnsOf(policy: TickPolicy) {
+  const queued = isGated(policy);
+  return ({ fireAt, late }: Fire, index: number): Decision => ({
     type: 'fire',
     fireAt,
     late,
-    delayMs: late ? index * catchUpSpacingSeconds * 1_000 : 0,
+    delayMs: late ? index * policy.catchUpSpacingSeconds * 1_000 : 0,
     queued,
   });
 }

@@ -1,13 +1,13 @@
 /**
  * Looks whether what was expected has come.
  *
- * 1. A partition is late when its time is over by the database's clock and the manifest does not have all the stages its schedule asks
- * for. 2. Only partitions whose time came after their schedule was made are looked at: nobody expected them before. 3. A schedule that
- * cannot be looked at holds up no other.
+ * 1. A partition is late when its time is over by the database's clock and the manifest does not have all the stages
+ *    its schedule asks for.
+ * 2. Only partitions whose time came after their schedule was made are looked at: nobody expected them before.
+ * 3. A schedule that cannot be looked at holds up no other.
  */
-import { addDays, plainDateFromInstant } from '@spine/core';
+import { addDays, expectedPartitions, plainDateFromInstant } from '@spine/core';
 import type { ExpectedPartition, PlainDate } from '@spine/core';
-import { expectedPartitions } from '@spine/core';
 import {
   completePartitions,
   databaseNow,

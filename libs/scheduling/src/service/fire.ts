@@ -1,9 +1,19 @@
-/** Starting runs of occurrences that somebody asks for: now, or again for a range. Each is stored with its row of history. */
+/**
+ * Starting runs of occurrences that somebody asks for: now, or again for a range. Each is stored with its row of
+ * history.
+ */
 import { ValidationError } from '@spine/core';
 import { asQueryable, insertRuns, recordDecisions } from '@spine/database';
 import type { Db, NewRun, NewScheduleRun, Queryable, ScheduleOrigin, ScheduleRecord } from '@spine/database';
-import type { Dispatcher, WorkSpec } from '@spine/execution';
+import type { Dispatcher, Payloads, WorkSpec } from '@spine/execution';
 import { workOf } from './work.ts';
+
+export interface FireDependencies {
+  readonly db: Db;
+  readonly dispatcher: Dispatcher;
+  /** Takes params that are too large for a run's row. */
+  readonly payloads: Payloads;
+}
 
 export interface AskedOccurrence {
   readonly fireAt: Date;
@@ -35,8 +45,7 @@ export interface StartedOccurrence {
  * @throws ValidationError when the handler refuses the params; then nothing was started.
  */
 export async function fireOccurrences(
-  db: Db,
-  dispatcher: Dispatcher,
+  { db, dispatcher, payloads }: FireDependencies,
   request: FireRequest,
 ): Promise<readonly StartedOccurrence[]> {
   const prepared = await Promise.all(
@@ -45,7 +54,7 @@ export async function fireOccurrences(
   const hinted = dispatcher.hinting;
   const started = await db
     .transaction()
-    .execute((trx) => storeFresh(asQueryable(trx), prepared, request.by, hinted));
+    .execute((trx) => storeFresh(asQueryable(trx), prepared, { by: request.by, hinted, payloads }));
   dispatcher.announce(
     started.map(({ run }) => run),
     hinted,
@@ -61,8 +70,7 @@ interface Prepared {
 async function storeFresh(
   on: Queryable,
   prepared: readonly Prepared[],
-  by: string,
-  hinted: boolean,
+  { by, hinted, payloads }: { readonly by: string; readonly hinted: boolean; readonly payloads: Payloads },
 ): Promise<readonly Prepared[]> {
   const fresh = await recordDecisions(
     on,
@@ -70,11 +78,8 @@ async function storeFresh(
     by,
   );
   const started = prepared.filter((_, index) => fresh.has(index));
-  await insertRuns(
-    on,
-    started.map(({ run }) => run),
-    { ambiguous: false, hinted },
-  );
+  const runs = await Promise.all(started.map(({ run }) => payloads.stow(run)));
+  await insertRuns(on, runs, { ambiguous: false, hinted });
   return started;
 }
 
@@ -86,7 +91,7 @@ async function prepareRun(
   const late = origin === 'backfill';
   const queued = schedule.overlapPolicy === 'queue';
   const spec = adapt(workOf(schedule, { fireAt, previousFireAt, origin, late, delayMs, queued, now }));
-  const prepared = await dispatcher.prepare(spec, { allowUnknown: true });
+  const prepared = await dispatcher.prepare(spec, { allowUnknown: 'unasked' });
   if (prepared.type !== 'prepared') {
     const issues = prepared.type === 'invalid' ? prepared.issues : [];
     throw new ValidationError(

@@ -1,6 +1,6 @@
 /** Whether schedules fire: who is there to fire them, what is late, and how far this host's clock is off. */
-import { schedulingStatus } from '@spine/database';
-import type { LockRecord, Pool, SchedulingStatus } from '@spine/database';
+import { schedulingLag, schedulingStatus } from '@spine/database';
+import type { LockRecord, Pool, SchedulingLag, SchedulingStatus } from '@spine/database';
 import { Ticker } from '@spine/execution';
 import type { Logger, Metrics } from '@spine/observability';
 import type { LockManager } from '../locks/lock-manager.ts';
@@ -19,28 +19,38 @@ export interface SchedulerHealth extends SchedulingStatus {
   readonly status: 'ok' | 'late' | 'leaderless';
   /** Live scheduler processes. */
   readonly schedulers: readonly string[];
-  /** Locks whose lease is not over, without those of the processes themselves. */
+  /** Locks whose lease is not over, without those of the processes themselves; at most 1,000. */
   readonly activeLocks: readonly LockRecord[];
   /** Clock of this host minus the database's, in milliseconds. */
   readonly driftMs: number;
 }
 
 export async function schedulerHealth(pool: Pool, locks: LockManager): Promise<SchedulerHealth> {
-  const asked = Date.now();
-  const status = await schedulingStatus(pool);
-  const answered = Date.now();
-  const active = (await locks.list()).filter((lock) => lock.active);
-  const schedulers = active
-    .filter(({ key }) => key.startsWith(SCHEDULER_LOCKS))
-    .map(({ key }) => key.slice(SCHEDULER_LOCKS.length));
+  const { value: status, driftMs } = await measured(() => schedulingStatus(pool));
+  // Asked for by themselves: a list of all locks is cut off, and must not cut off these.
+  const processes = (await locks.list(SCHEDULER_LOCKS)).filter((lock) => lock.active);
+  const schedulers = processes.map(({ key }) => key.slice(SCHEDULER_LOCKS.length));
   return {
     ...status,
     status: schedulers.length === 0 ? 'leaderless' : status.late > 0 ? 'late' : 'ok',
     schedulers,
-    activeLocks: active.filter(({ key }) => !key.startsWith(SCHEDULER_LOCKS)),
-    // The database's time is of some moment between question and answer.
-    driftMs: Math.round((asked + answered) / 2 - status.now.getTime()),
+    activeLocks: await activeLocks(locks),
+    driftMs,
   };
+}
+
+async function activeLocks(locks: LockManager): Promise<readonly LockRecord[]> {
+  return (await locks.list()).filter(({ key, active }) => active && !key.startsWith(SCHEDULER_LOCKS));
+}
+
+/** What the database answers, and how far this host's clock is ahead of its own. */
+async function measured<T extends SchedulingLag>(
+  ask: () => Promise<T>,
+): Promise<{ readonly value: T; readonly driftMs: number }> {
+  const asked = Date.now();
+  const value = await ask();
+  // The database's time is of some moment between question and answer.
+  return { value, driftMs: Math.round((asked + Date.now()) / 2 - value.now.getTime()) };
 }
 
 export interface SchedulerBeatOptions {
@@ -60,9 +70,10 @@ export function createSchedulerBeat({ pool, locks, owner, metrics, logger }: Sch
     everyMs: BEAT_MS,
     logger,
     tick: async () => {
-      const { driftMs, activeLocks, late, oldestDueAt } = await schedulerHealth(pool, locks);
+      const { value, driftMs } = await measured(() => schedulingLag(pool));
+      const { late, oldestDueAt } = value;
       metrics.schedules.drift.set(driftMs / 1_000);
-      metrics.schedules.locks.set(activeLocks.length);
+      metrics.schedules.locks.set((await activeLocks(locks)).length);
       const drifts = Math.abs(driftMs) > MAX_DRIFT_MS;
       if (drifts && !warned)
         logger.warn(

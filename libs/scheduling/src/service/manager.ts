@@ -8,21 +8,19 @@ import {
   firedTimes,
   getSchedule,
 } from '@spine/database';
-import type { Db, ScheduleRecord, ScheduleWrite } from '@spine/database';
-import type { Dispatcher } from '@spine/execution';
+import type { ScheduleRecord, ScheduleWrite } from '@spine/database';
 import { checkTiming } from '../timing/check-timing.ts';
 import type { TimingInput } from '../timing/check-timing.ts';
 import { fireTimes, nextFire } from '../timing/next-fire.ts';
 import type { TradingCalendars } from '../timing/trading-calendar.ts';
 import { defineSchedule } from './define.ts';
-import type { ScheduleInput } from './define.ts';
+import type { Defined, ScheduleInput } from './define.ts';
 import { fireOccurrences } from './fire.ts';
-import type { AskedOccurrence, StartedOccurrence } from './fire.ts';
+import type { AskedOccurrence, FireDependencies, StartedOccurrence } from './fire.ts';
 import { timingOf } from './timing-of.ts';
+import { trialWork } from './work.ts';
 
-export interface ScheduleManagerOptions {
-  readonly db: Db;
-  readonly dispatcher: Dispatcher;
+export interface ScheduleManagerOptions extends FireDependencies {
   readonly calendars: TradingCalendars;
   /** Schedules that may fire more often than once a minute. Default 100. */
   readonly frequentQuota?: number;
@@ -32,7 +30,7 @@ export type StateChange =
   | { readonly type: 'changed'; readonly schedule: ScheduleRecord }
   /** It is in that state already. */
   | { readonly type: 'unchanged'; readonly schedule: ScheduleRecord }
-  | { readonly type: 'not_found' };
+  | Extract<ScheduleWrite, { readonly type: 'not_found' | 'over_quota' }>;
 
 export interface BackfillRequest {
   /** The first moment of the range. */
@@ -76,8 +74,8 @@ export class ScheduleManager {
     input: ScheduleInput,
     options: { readonly by: string; readonly paused?: boolean },
   ): Promise<ScheduleWrite> {
-    const { db, calendars } = this.#options;
-    const { definition, nextFireAt } = defineSchedule(input, await databaseNow(db), calendars);
+    const { db } = this.#options;
+    const { definition, nextFireAt } = await this.#define(input);
     return createSchedule(
       db,
       { definition, nextFireAt: options.paused === true ? null : nextFireAt, createdBy: options.by },
@@ -87,10 +85,10 @@ export class ScheduleManager {
 
   /** Puts another definition in the place of one at `version`; what was due and not decided is not made up for. */
   async change(scheduleId: string, version: number, input: ScheduleInput): Promise<ScheduleWrite> {
-    const { db, calendars } = this.#options;
+    const { db } = this.#options;
     const current = await getSchedule(db, scheduleId);
     if (current === null) return { type: 'not_found' };
-    const { definition, nextFireAt } = defineSchedule(input, await databaseNow(db), calendars);
+    const { definition, nextFireAt } = await this.#define(input);
     const paused = current.state === 'paused';
     return changeSchedule(
       db,
@@ -121,14 +119,14 @@ export class ScheduleManager {
 
   /** Starts a run now, whatever its state and its times; only the gate of the overlap policy `queue` still holds. */
   async trigger(scheduleId: string, by: string): Promise<StartedOccurrence | null> {
-    const { db, dispatcher } = this.#options;
+    const { db } = this.#options;
     const schedule = await getSchedule(db, scheduleId);
     if (schedule === null) return null;
     // Two within one millisecond are two: the second takes the next.
     for (let taken = 0; ; taken += 1) {
       const now = new Date((await databaseNow(db)).getTime() + taken);
       const occurrence = { fireAt: now, previousFireAt: schedule.lastFireAt, delayMs: 0 };
-      const [started] = await fireOccurrences(db, dispatcher, {
+      const [started] = await fireOccurrences(this.#options, {
         schedule,
         occurrences: [occurrence],
         origin: 'manual',
@@ -140,13 +138,13 @@ export class ScheduleManager {
   }
 
   /**
-   * Starts the occurrences of a range of the past that have not fired, oldest first, in the lane for what is made up for, so many
-   * at a time.
+   * Starts the occurrences of a range of the past that have not fired, oldest first, in the lane for what is made up
+   * for, so many at a time.
    *
    * @throws ValidationError for a range that is none, reaches into the future, or holds too many.
    */
   async backfill(scheduleId: string, request: BackfillRequest): Promise<BackfillResult | null> {
-    const { db, dispatcher } = this.#options;
+    const { db } = this.#options;
     const schedule = await getSchedule(db, scheduleId);
     if (schedule === null) return null;
     const now = await databaseNow(db);
@@ -159,7 +157,7 @@ export class ScheduleManager {
     const limit = request.maxConcurrency ?? 1;
     const started: StartedOccurrence[] = [];
     for (let at = 0; at < open.length; at += RUNS_PER_TRANSACTION) {
-      const stored = await fireOccurrences(db, dispatcher, {
+      const stored = await fireOccurrences(this.#options, {
         schedule,
         occurrences: open.slice(at, at + RUNS_PER_TRANSACTION),
         origin: 'backfill',
@@ -204,12 +202,22 @@ export class ScheduleManager {
         this.#quota,
       );
       if (written.type === 'written') return { type: 'changed', schedule: written.schedule };
-      if (written.type === 'not_found') return { type: 'not_found' };
-      if (written.type === 'over_quota')
-        throw new ValidationError(
-          `there are ${written.quota} schedules that fire more often than once a minute; pause another first`,
-        );
+      if (written.type === 'not_found' || written.type === 'over_quota') return written;
     }
+  }
+
+  /** With a trial of the first occurrence's run: what its handler refuses is refused now, not at each of its times. */
+  async #define(input: ScheduleInput): Promise<Defined> {
+    const { db, calendars, dispatcher } = this.#options;
+    const now = await databaseNow(db);
+    const defined = defineSchedule(input, now, calendars);
+    const prepared = await dispatcher.prepare(trialWork(defined, now), { allowUnknown: 'unasked' });
+    if (prepared.type === 'invalid')
+      throw new ValidationError(
+        `its runs would be refused: ${prepared.issues.map(({ field, message }) => `${field}: ${message}`).join('; ')}`,
+        { issues: prepared.issues },
+      );
+    return defined;
   }
 
   #timesBetween(schedule: ScheduleRecord, { from, to }: BackfillRequest, now: Date): AskedOccurrence[] {

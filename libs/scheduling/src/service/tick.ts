@@ -2,10 +2,13 @@
  * One tick: decides about every schedule of a batch that is due, in one transaction.
  *
  * 1. What was decided, the runs that start and the move of `next_fire_at` commit together or not at all; a process that
- * dies leaves its occurrences due. 2. A run is stored only for a decision that was new. 3. A schedule that cannot be decided
- * about (its calendar is not known, its spec is none any more) is paused with the reason; it holds up no other.
+ *    dies leaves its occurrences due.
+ * 2. A run is stored only for a decision that was new.
+ * 3. A schedule that cannot be decided about (its spec is none any more, its calendar has ended) is paused with the
+ *    reason; it holds up no other.
+ * 4. Deciding asks nobody: what is not there for a moment pauses no schedule.
  */
-import { toErrorInfo } from '@spine/core';
+import { InvariantError, toErrorInfo, ValidationError } from '@spine/core';
 import {
   activeScheduleRuns,
   cancelRunsIn,
@@ -22,19 +25,23 @@ import type {
   NewScheduleRun,
   Pool,
   Queryable,
+  ScheduleMove,
   ScheduleRecord,
 } from '@spine/database';
-import type { Dispatcher } from '@spine/execution';
+import type { Dispatcher, Payloads } from '@spine/execution';
 import { planTick } from '../plan/plan-tick.ts';
-import type { Decision, TickPlan } from '../plan/plan-tick.ts';
+import type { TickPlan } from '../plan/plan-tick.ts';
 import { nextFire } from '../timing/next-fire.ts';
 import type { TradingCalendars } from '../timing/trading-calendar.ts';
+import { entriesOf } from './entries.ts';
+import type { Entry } from './entries.ts';
 import { policyOf, timingOf } from './timing-of.ts';
-import { workOf } from './work.ts';
 
 export interface TickDependencies {
   readonly pool: Pool;
   readonly dispatcher: Dispatcher;
+  /** Takes params that are too large for a run's row. */
+  readonly payloads: Payloads;
   readonly calendars: TradingCalendars;
   /** Which process decides: kept with each decision. */
   readonly by: string;
@@ -87,10 +94,13 @@ async function decideBatch(
   const { entries, moves, broken, cancelled } = sorted;
   const decisions = entries.map(({ decision }) => decision);
   const fresh = await recordDecisions(on, decisions, dependencies.by);
-  const runs = entries.flatMap(({ run }, index) => (run !== null && fresh.has(index) ? [run] : []));
+  const started = entries.flatMap(({ run }, index) => (run !== null && fresh.has(index) ? [run] : []));
+  const runs = await Promise.all(started.map((run) => dependencies.payloads.stow(run)));
   await cancelRunsIn(on, cancelled, 'superseded by the next occurrence of its schedule', 'schedule');
   await insertRuns(on, runs, { ambiguous: false, hinted });
-  await moveSchedules(on, moves);
+  const moved = await moveSchedules(on, moves);
+  if (moved.size !== moves.length)
+    throw new InvariantError('a schedule was moved by another while its row was locked; nothing was decided');
   await pauseBrokenSchedules(on, broken);
   return {
     result: {
@@ -103,14 +113,9 @@ async function decideBatch(
   };
 }
 
-interface Entry {
-  readonly decision: NewScheduleRun;
-  readonly run: NewRun | null;
-}
-
 class TickBatch {
   readonly entries: Entry[] = [];
-  readonly moves: Parameters<typeof moveSchedules>[1][number][] = [];
+  readonly moves: ScheduleMove[] = [];
   readonly broken: BrokenSchedule[] = [];
   readonly cancelled: string[] = [];
   more = false;
@@ -126,7 +131,7 @@ async function decide(
   const { scheduleId, nextFireAt } = schedule;
   if (nextFireAt === null) return;
   try {
-    const plan = planOf(schedule, nextFireAt, activeRuns.length, now, dependencies.calendars);
+    const { plan, end } = planOf(schedule, nextFireAt, activeRuns.length, now, dependencies.calendars);
     const entries = await entriesOf(schedule, plan, now, dependencies.dispatcher);
     batch.entries.push(...entries);
     batch.moves.push({
@@ -134,12 +139,20 @@ async function decide(
       from: nextFireAt,
       to: plan.nextFireAt,
       lastFireAt: entries.at(-1)?.decision.throughAt ?? null,
+      pausedReason: end,
     });
-    if (plan.cancelActive) batch.cancelled.push(...activeRuns);
+    if (end !== null) batch.broken.push({ scheduleId, error: end });
+    batch.cancelled.push(...activeRuns.slice(0, plan.cancelOldest));
     batch.more ||= plan.more;
   } catch (error) {
     batch.broken.push({ scheduleId, error: toErrorInfo(error).message });
   }
+}
+
+interface Planned {
+  readonly plan: TickPlan;
+  /** Why the time after the plan's last is not known; null when it is, or when there is none. */
+  readonly end: string | null;
 }
 
 function planOf(
@@ -148,74 +161,21 @@ function planOf(
   activeRuns: number,
   now: Date,
   calendars: TradingCalendars,
-): TickPlan {
+): Planned {
   const timing = timingOf(schedule);
-  return planTick({
-    policy: policyOf(schedule),
-    nextFireAt,
-    activeRuns,
-    now,
-    next: (after) => nextFire(timing, after, calendars),
-  });
-}
-
-async function entriesOf(
-  schedule: ScheduleRecord,
-  plan: TickPlan,
-  now: Date,
-  dispatcher: Dispatcher,
-): Promise<Entry[]> {
-  const entries: Entry[] = [];
-  let previousFireAt = schedule.lastFireAt;
-  for (const decision of plan.decisions) {
-    entries.push(await entryOf(schedule, decision, previousFireAt, now, dispatcher));
-    previousFireAt = decision.type === 'missed' ? decision.throughAt : decision.fireAt;
-  }
-  return entries;
-}
-
-async function entryOf(
-  schedule: ScheduleRecord,
-  decision: Decision,
-  previousFireAt: Date | null,
-  now: Date,
-  dispatcher: Dispatcher,
-): Promise<Entry> {
-  const { fireAt } = decision;
-  const base = {
-    scheduleId: schedule.scheduleId,
-    fireAt,
-    throughAt: fireAt,
-    occurrences: 1,
-    origin: 'schedule' as const,
-    skipReason: null,
-    runId: null,
-    lateMs: Math.max(now.getTime() - fireAt.getTime(), 0),
+  let end: string | null = null;
+  const next = (after: Date): Date | null => {
+    try {
+      return nextFire(timing, after, calendars);
+    } catch (error) {
+      // A calendar that ends, or is gone: what is due is known all the same and is decided.
+      if (!(error instanceof ValidationError)) throw error;
+      end = error.message;
+      return null;
+    }
   };
-  switch (decision.type) {
-    case 'missed': {
-      const { throughAt, occurrences } = decision;
-      return { decision: { ...base, status: 'MISSED', throughAt, occurrences }, run: null };
-    }
-    case 'skip':
-      return { decision: { ...base, status: 'SKIPPED', skipReason: decision.reason }, run: null };
-    case 'fire': {
-      const spec = workOf(schedule, { ...decision, previousFireAt, origin: 'schedule', now });
-      const prepared = await dispatcher.prepare(spec, { allowUnknown: true });
-      if (prepared.type === 'prepared')
-        return { decision: { ...base, status: 'FIRED', runId: prepared.run.runId }, run: prepared.run };
-      // Params that the template has filled with what the handler refuses: said where people look for the run.
-      const reason = prepared.type === 'invalid' ? invalidReason(prepared.issues) : prepared.type;
-      return { decision: { ...base, status: 'SKIPPED', skipReason: reason }, run: null };
-    }
-  }
-}
-
-const MAX_REASON = 500;
-
-function invalidReason(issues: readonly { readonly field: string; readonly message: string }[]): string {
-  const text = issues.map(({ field, message }) => `${field}: ${message}`).join('; ');
-  return `invalid ${text}`.slice(0, MAX_REASON);
+  const plan = planTick({ policy: policyOf(schedule), nextFireAt, activeRuns, now, next });
+  return { plan, end };
 }
 
 async function activeBySchedule(

@@ -1,17 +1,24 @@
 /** The spec of an occurrence's run, from the spec its schedule holds. */
 import { InvariantError } from '@spine/core';
 import type { JsonObject } from '@spine/core';
-import type { ScheduleOrigin, ScheduleRecord } from '@spine/database';
+import type { ScheduleDefinition, ScheduleOrigin, ScheduleRecord } from '@spine/database';
 import { workSpecFromJson, workSpecJson } from '@spine/execution';
 import type { WorkSpec } from '@spine/execution';
 import { fillTemplate } from '../params/template.ts';
+import { isGated } from '../plan/plan-tick.ts';
 import { jitterMs } from '../timing/jitter.ts';
+import type { Defined } from './define.ts';
+
+/** What of a schedule its runs are made from. */
+export type DefinedSchedule = ScheduleDefinition & Pick<ScheduleRecord, 'scheduleId'>;
+
+const NIL_ID = '00000000-0000-0000-0000-000000000000';
 
 export interface OccurrenceWork {
   readonly fireAt: Date;
   readonly previousFireAt: Date | null;
   readonly origin: ScheduleOrigin;
-  /** Goes to the schedule's lane for what is made up for. */
+  /** Made up for: without jitter, and in the schedule's lane for that where it catches up or is backfilled. */
   readonly late: boolean;
   /** Added to the jitter. */
   readonly delayMs: number;
@@ -27,7 +34,7 @@ export function scheduleGate(scheduleId: string): string {
 }
 
 /** @throws InvariantError when the stored spec is none. */
-export function workOf(schedule: ScheduleRecord, occurrence: OccurrenceWork): WorkSpec {
+export function workOf(schedule: DefinedSchedule, occurrence: OccurrenceWork): WorkSpec {
   const spec = storedSpec(schedule);
   const { scheduleId, name, timezone } = schedule;
   const { fireAt, previousFireAt, origin, late, queued } = occurrence;
@@ -39,6 +46,7 @@ export function workOf(schedule: ScheduleRecord, occurrence: OccurrenceWork): Wo
     timeZone: timezone,
   });
   const runAfter = startOf(schedule, occurrence);
+  const catchesUp = origin === 'backfill' || (late && schedule.misfirePolicy === 'catch_up');
   return {
     ...spec,
     params,
@@ -51,7 +59,7 @@ export function workOf(schedule: ScheduleRecord, occurrence: OccurrenceWork): Wo
       fire_at: fireAt.toISOString(),
       schedule_origin: origin,
     },
-    ...(late ? { lane: schedule.catchUpLane } : {}),
+    ...(catchesUp ? { lane: schedule.catchUpLane } : {}),
     ...(runAfter === null ? {} : { runAfter }),
     ...(queued
       ? {
@@ -64,8 +72,23 @@ export function workOf(schedule: ScheduleRecord, occurrence: OccurrenceWork): Wo
   };
 }
 
+/** The spec of a first run of a schedule that is not stored yet, with all that any of its runs may have. */
+export function trialWork({ definition, nextFireAt }: Defined, now: Date): WorkSpec {
+  const schedule = { ...definition, scheduleId: NIL_ID };
+  // The time before is filled in as it will be from the second run on.
+  return workOf(schedule, {
+    fireAt: nextFireAt,
+    previousFireAt: now,
+    origin: 'schedule',
+    late: false,
+    delayMs: 0,
+    queued: isGated({ overlap: definition.overlapPolicy, misfire: definition.misfirePolicy }),
+    now,
+  });
+}
+
 /** The spec a schedule holds, template values in its params. @throws InvariantError when it is none. */
-export function storedSpec({ scheduleId, work }: ScheduleRecord): WorkSpec {
+export function storedSpec({ scheduleId, work }: DefinedSchedule): WorkSpec {
   const parsed = workSpecJson.safeParse(work);
   if (parsed.success) return workSpecFromJson(parsed.data);
   const [issue] = parsed.error.issues;
@@ -75,7 +98,7 @@ export function storedSpec({ scheduleId, work }: ScheduleRecord): WorkSpec {
 }
 
 /** Null for at once. */
-function startOf({ scheduleId, jitterSeconds }: ScheduleRecord, occurrence: OccurrenceWork): Date | null {
+function startOf({ scheduleId, jitterSeconds }: DefinedSchedule, occurrence: OccurrenceWork): Date | null {
   const { fireAt, delayMs, late, now } = occurrence;
   const from = late ? now : fireAt;
   const at = from.getTime() + delayMs + (late ? 0 : jitterMs(scheduleId, fireAt, jitterSeconds));

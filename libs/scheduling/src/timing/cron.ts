@@ -1,10 +1,11 @@
 /**
  * Cron expressions: five fields (minute first) or six (second first), names, ranges, steps, L, W and #.
  *
- * A local time that a change of clocks leaves out fires once, at the first moment after the gap; one that comes twice fires
- * once, the first time. That is what croner does for times it takes as fixed. An expression whose hours are given as numbers is
- * such a time even where its minutes are a step; without the spelling out below, `*\/30 2 * * *` would not fire at all
- * on the day without a two o'clock. An hour of `*` or with a step counts elapsed time: every half hour stays every half hour.
+ * A local time that a change of clocks leaves out fires once, at the first moment after the gap; one that comes twice
+ * fires once, the first time. That is what croner does for times it takes as fixed. An expression whose hours are given
+ * as numbers is such a time even where its minutes are a step; without the spelling out below, `*\/30 2 * * *` would
+ * not fire at all on the day without a two o'clock. An hour of `*` or with a step counts elapsed time: every half hour
+ * stays every half hour.
  */
 import { Cron } from 'croner';
 import { refuse } from './issues.ts';

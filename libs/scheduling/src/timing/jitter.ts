@@ -1,8 +1,8 @@
 import { sha256Hex } from '@spine/core';
 
 /**
- * How long the run of an occurrence is held back: 0 to under `seconds`, in milliseconds. A hash of both, so that deciding again
- * gives the same delay and schedules with one expression are spread.
+ * How long the run of an occurrence is held back: 0 to under `seconds`, in milliseconds. A hash of both, so that
+ * deciding again gives the same delay and schedules with one expression are spread.
  */
 export function jitterMs(scheduleId: string, fireAt: Date, seconds: number): number {
   if (seconds <= 0) return 0;

@@ -1,10 +1,13 @@
-import { addDays, assertNever } from '@spine/core';
+import { addDays, assertNever, ValidationError } from '@spine/core';
 import { instantOf, nextOfCalendar } from './calendar-rule.ts';
 import { parseCron } from './cron.ts';
 import { refuse } from './issues.ts';
-import type { Rule, Timing } from './timing.ts';
+import type { Exclusion, Rule, Timing } from './timing.ts';
 import type { TradingCalendars } from './trading-calendar.ts';
 import { localDate } from './zone.ts';
+
+/** An exclusion up to here or later has no end: times of day are not looked for in the years after. */
+const LAST_DATE = '2999-12-31';
 
 /** Excluded stretches that are stepped over in one search. */
 const MAX_EXCLUDED = 10_000;
@@ -21,14 +24,19 @@ export function nextFire(timing: Timing, after: Date, calendars: TradingCalendar
   for (let tried = 0; tried < MAX_EXCLUDED; tried += 1) {
     const found = nextOf(rule, timeZone, from, calendars);
     if (found === null || (endsAt !== null && found >= endsAt)) return null;
-    const resumed = endOfExclusion(timing, found);
-    if (resumed === null) return found;
-    from = new Date(resumed.getTime() - 1);
+    const excluded = exclusionOf(timing, found);
+    if (excluded === null) return found;
+    if (excluded.to >= LAST_DATE) return null;
+    from = new Date(instantOf(addDays(excluded.to, 1), '00:00', timeZone).getTime() - 1);
   }
   return null;
 }
 
-/** The next `count` times after `after`, fewer when there are no more. */
+/**
+ * The next `count` times after `after`, fewer when there are no more or when the calendar ends.
+ *
+ * @throws ValidationError for a calendar that is not known, or that ends before the first of them.
+ */
 export function fireTimes(
   timing: Timing,
   after: Date,
@@ -36,9 +44,17 @@ export function fireTimes(
   calendars: TradingCalendars,
 ): readonly Date[] {
   const times: Date[] = [];
-  for (let at = nextFire(timing, after, calendars); at !== null && times.length < count;) {
+  for (let from = after; times.length < count;) {
+    let at: Date | null;
+    try {
+      at = nextFire(timing, from, calendars);
+    } catch (error) {
+      if (error instanceof ValidationError && times.length > 0) return times;
+      throw error;
+    }
+    if (at === null) return times;
     times.push(at);
-    at = times.length < count ? nextFire(timing, at, calendars) : null;
+    from = at;
   }
   return times;
 }
@@ -58,19 +74,24 @@ function nextOf(rule: Rule, timeZone: string, after: Date, calendars: TradingCal
     case 'calendar': {
       const calendar = calendars.get(rule.rule.exchange);
       if (calendar === undefined) return unknownCalendar(rule.rule.exchange, calendars);
-      return nextOfCalendar(rule.rule, timeZone, after, calendar);
+      try {
+        return nextOfCalendar(rule.rule, timeZone, after, calendar);
+      } catch (error) {
+        if (!(error instanceof ValidationError)) throw error;
+        // The calendar speaks of its own parameter; whoever made the schedule knows it by this one.
+        return refuse('calendar_rule', 'outside_calendar', error.message);
+      }
     }
     default:
       return assertNever(rule);
   }
 }
 
-/** Where the day after the excluded stretch begins that `at` lies in; null when it lies in none. */
-function endOfExclusion({ exclusions, timeZone }: Timing, at: Date): Date | null {
+/** The excluded stretch that `at` lies in; null when it lies in none. */
+function exclusionOf({ exclusions, timeZone }: Timing, at: Date): Exclusion | null {
   if (exclusions.length === 0) return null;
   const date = localDate(at, timeZone);
-  const hit = exclusions.find(({ from, to }) => from <= date && date <= to);
-  return hit === undefined ? null : instantOf(addDays(hit.to, 1), '00:00', timeZone);
+  return exclusions.find(({ from, to }) => from <= date && date <= to) ?? null;
 }
 
 export function unknownCalendar(exchange: string, calendars: TradingCalendars): never {

@@ -88,6 +88,37 @@ describe('cron', () => {
     expect(gaps).toEqual(Array.from({ length: 5 }, () => 1_800_000));
   });
 
+  it('of minutes alone fires at every moment that shows one of them, whatever the clocks do', () => {
+    const zones = ['America/New_York', 'Europe/Berlin', 'Asia/Tehran', 'Asia/Kolkata', 'Africa/Casablanca'];
+    const minuteOf = (at: number, zone: string): number =>
+      Temporal.Instant.fromEpochMilliseconds(at).toZonedDateTimeISO(zone).minute;
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...zones),
+        fc.uniqueArray(fc.integer({ min: 0, max: 59 }), { minLength: 1, maxLength: 3 }),
+        fc.integer({ min: Date.UTC(2010, 0), max: Date.UTC(2020, 0) }),
+        (zone, minutes, from) => {
+          const start = Temporal.Instant.fromEpochMilliseconds(from).toZonedDateTimeISO(zone);
+          const change = start.getTimeZoneTransition('next')?.epochMilliseconds ?? from;
+          // Three hours before a change of clocks to three hours after it.
+          const first = Math.floor(change / 60_000) * 60_000 - 180 * 60_000;
+          const moments = Array.from({ length: 360 }, (_, index) => first + index * 60_000);
+          const expected = moments.filter((at) => minutes.includes(minuteOf(at, zone)));
+          const rule = parseCron(`${minutes.join(',')} * * * *`, zone);
+          const found: number[] = [];
+          for (
+            let at = rule.next(new Date(first - 1));
+            at !== null && at.getTime() < first + 360 * 60_000;
+            at = rule.next(at)
+          )
+            found.push(at.getTime());
+          expect(found).toEqual(expected);
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
   it('of a fixed time of day fires exactly once a day, at that time or right after the gap', () => {
     const zones = [
       'America/New_York',
@@ -202,6 +233,33 @@ describe('windows and exclusions', () => {
     expect(
       times({ scheduleType: 'cron', cronExpression: '* * * * * *', exclusions }, '2026-01-01T00:00:00Z', 1),
     ).toEqual(['2027-01-01T00:00:00.000Z']);
+  });
+
+  it('end where the calendar does, and are refused beyond it', () => {
+    const ending: TradingCalendar = {
+      exchange: 'TEST',
+      isTradingDay: (day) => {
+        if (day > '2026-03-31') throw new ValidationError(`date: ${day} is outside the calendar`);
+        return exchange.isTradingDay(day);
+      },
+    };
+    const known = new Map([['TEST', ending]]);
+    const rule = { exchange: 'TEST', period: 'month', nth: 1, at: '08:00' } as const;
+    const timing = checkTiming({ scheduleType: 'calendar', calendarRule: rule }, NOW, known);
+    const found = fireTimes(timing, NOW, 9, known).map((time) => time.toISOString());
+    expect(found).toEqual(['2026-01-02', '2026-02-02', '2026-03-02'].map((day) => `${day}T08:00:00.000Z`));
+    expect(() => fireTimes(timing, new Date('2026-04-01T00:00:00Z'), 1, known)).toThrowError(
+      'calendar_rule: date: 2026-04-01 is outside the calendar',
+    );
+  });
+
+  it('end where an exclusion has no end', () => {
+    const exclusions = [{ from: date('2026-01-03'), to: date('9999-12-31') }];
+    expect(times({ ...daily, exclusions }, '2026-01-01T00:00:00Z', 9)).toEqual([
+      '2026-01-01T07:00:00.000Z',
+      '2026-01-02T07:00:00.000Z',
+    ]);
+    expect(times({ ...daily, exclusions }, '2026-01-04T00:00:00Z', 9)).toEqual([]);
   });
 });
 

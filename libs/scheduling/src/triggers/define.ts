@@ -114,12 +114,13 @@ function sourceOf({ name, source }: TriggerInput): StoredSource {
   ): StoredSource => ({ source: type, channel, sourceConfig: config });
   switch (source.type) {
     case 'webhook':
-      mustMatch(
-        'source.secret_ref',
-        source.secretRef,
-        TRIGGER_LIMITS.secretRef,
-        'a reference such as secret:env:NAME',
-      );
+      // Not quoted: what was written there by mistake is a secret.
+      if (!TRIGGER_LIMITS.secretRef.test(source.secretRef))
+        return refuse(
+          'source.secret_ref',
+          'invalid',
+          'is not a reference; write where the secret is, such as secret:env:NAME',
+        );
       return stored('webhook', name, { secret_ref: source.secretRef });
     case 'postgres':
       mustMatch('source.channel', source.channel, TRIGGER_LIMITS.pgChannel, 'a lower-case Postgres name');

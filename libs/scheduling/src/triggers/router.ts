@@ -1,9 +1,11 @@
 /**
  * The event router: asks the triggers of an event's channel and starts their runs.
  *
- * 1. Runs, deliveries and the mark on the event commit together: a router that dies leaves the event open, and the next one routes it.
- * 2. An event starts one run of a trigger, whoever routes it how often, by a unique index over both. 3. A trigger that cannot be asked is
- * told of in its delivery and holds up no other.
+ * 1. Runs, deliveries and the mark on the event commit together: a router that dies leaves the event open, and the next
+ *    one routes it.
+ * 2. An event starts one run of a trigger, whoever routes it how often, by a unique index over both.
+ * 3. A trigger that cannot be asked is told of in its delivery and holds up no other; asking it asks nobody else, so
+ *    that what is not there for a moment rejects no event.
  */
 import { toErrorInfo } from '@spine/core';
 import {
@@ -18,13 +20,15 @@ import {
 } from '@spine/database';
 import type { InboundEvent, NewDelivery, NewRun, Pool, Queryable, TriggerRecord } from '@spine/database';
 import { Ticker, workSpecFromJson, workSpecJson } from '@spine/execution';
-import type { Dispatcher } from '@spine/execution';
+import type { Dispatcher, Payloads } from '@spine/execution';
 import type { Logger } from '@spine/observability';
 import { matchEvent } from './match.ts';
 
 export interface EventRouterOptions {
   readonly pool: Pool;
   readonly dispatcher: Dispatcher;
+  /** Takes params that are too large for a run's row. */
+  readonly payloads: Payloads;
 }
 
 export interface Routed {
@@ -63,7 +67,7 @@ export class EventRouter {
   }
 
   async #route(take: (on: Queryable) => Promise<readonly InboundEvent[]>, limit: number): Promise<Routed> {
-    const { pool, dispatcher } = this.#options;
+    const { pool, dispatcher, payloads } = this.#options;
     const hinted = dispatcher.hinting;
     const { routed, runs } = await inTransaction(pool, TRANSACTION, async (on) => {
       const events = await take(on);
@@ -71,7 +75,8 @@ export class EventRouter {
       const prepared = await this.#ask(events, await triggersOf(on, events));
       const deliveries = prepared.map(({ delivery }) => delivery);
       const fresh = await recordDeliveries(on, deliveries);
-      const started = prepared.flatMap(({ run }, index) => (run !== null && fresh.has(index) ? [run] : []));
+      const fitting = prepared.flatMap(({ run }, index) => (run !== null && fresh.has(index) ? [run] : []));
+      const started = await Promise.all(fitting.map((run) => payloads.stow(run)));
       await insertRuns(on, started, { ambiguous: false, hinted });
       await markRouted(
         on,
@@ -127,7 +132,7 @@ export class EventRouter {
             trigger_depth: match.depth,
           },
         },
-        { allowUnknown: true },
+        { allowUnknown: 'unasked' },
       );
       if (outcome.type === 'prepared')
         return {
@@ -167,14 +172,20 @@ export function createEventRouter(
   });
 }
 
-/** Events are only needed until they are routed; their deliveries stay. A sender that repeats one later is still known by these. */
+/**
+ * Events are only needed until they are routed; their deliveries stay. A sender that repeats one later is still known by
+ * these.
+ */
 const KEPT_DAYS = 7;
 
 /** Deletes events that were routed a week ago. */
 export function createTriggerSweep({
   pool,
   logger,
-}: Pick<EventRouterOptions, 'pool'> & { readonly logger: Logger }): Ticker {
+}: {
+  readonly pool: Pool;
+  readonly logger: Logger;
+}): Ticker {
   return new Ticker({
     name: 'trigger-sweep',
     everyMs: 60_000,

@@ -37,14 +37,20 @@ function filterOf({ tier, as_of }: Asked): KnownFilter {
 }
 
 /** Nothing was known: said as such, for an empty list would look like a week without trading. */
-function nothingKnown(what: string, { tier, as_of }: Asked, week: PlainDate | undefined): HttpProblem {
+function nothingKnown(
+  what: string,
+  { tier, as_of }: Asked,
+  week: PlainDate | undefined,
+  hint: string,
+): HttpProblem {
   const when = as_of === undefined ? '' : ` at ${as_of}`;
   const of = week === undefined ? 'of any week' : `of the week ending ${week}`;
-  return new HttpProblem(
-    'NOT_FOUND',
-    `no ${what} ${of} of tier ${tier} were known${when}; GET /api/v1/data/weeks lists what is there`,
-  );
+  return new HttpProblem('NOT_FOUND', `no ${what} ${of} of tier ${tier} were known${when}; ${hint}`);
 }
+
+const WEEKS_HINT = 'GET /api/v1/data/weeks lists what is there';
+/** A week that is aggregated is listed there although nobody has calculated its venues. */
+const VENUES_HINT = `${WEEKS_HINT}, and finra.otc_transparency.compute_venue_share calculates the venues of a week`;
 
 /** A week date in a cursor; null for the first page. */
 function weekPosition(name: string, query: WeeksQuery | HistoryQuery): PlainDate | null {
@@ -132,7 +138,7 @@ export class DataController {
   ): Promise<ListEnvelope<z.infer<typeof symbolJson>>> {
     const after = symbolPosition(query);
     const week = await knownWeek(this.#db, filterOf(query), query.week ?? null);
-    if (week === null) throw nothingKnown('symbols', query, query.week);
+    if (week === null) throw nothingKnown('symbols', query, query.week, WEEKS_HINT);
     const { limit, offset } = query;
     const found = await topSymbols(this.#db, week, { limit, offset, after });
     const last = found.items.at(-1);
@@ -182,7 +188,7 @@ export class DataController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<ListEnvelope<z.infer<typeof venueJson>>> {
     const venues = await listVenues(this.#db, filterOf(query), query.week ?? null);
-    if (venues.length === 0) throw nothingKnown('venue shares', query, query.week);
+    if (venues.length === 0) throw nothingKnown('venue shares', query, query.week, VENUES_HINT);
     const page = pageOf(query, venues, (each) => ({
       mpid: each.mpid,
       venue_name: each.venueName,

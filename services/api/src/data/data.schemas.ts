@@ -11,10 +11,11 @@ const tier = once(z.enum(TIERS)).describe('One of FINRA’s groups of issues.');
 const week = once(
   z.string().transform((text, ctx): PlainDate => {
     try {
-      return WeekEnding.parse(text, 'week').date;
+      return WeekEnding.parse(text).date;
     } catch (error) {
       if (!(error instanceof ValidationError)) throw error;
-      ctx.addIssue({ code: 'custom', message: error.message });
+      // Without the field's name, which the answer puts before it.
+      for (const { message } of error.issues) ctx.addIssue({ code: 'custom', message });
       return z.NEVER;
     }
   }),

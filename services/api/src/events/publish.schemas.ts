@@ -12,7 +12,7 @@ export const publishBody = z
     type: z
       .string()
       .regex(EVENT_TYPE)
-      .regex(userType)
+      .regex(userType, `must begin with "${USER_EVENTS}."`)
       .describe('Names of a-z 0-9 _ separated by dots, the first one `user`: `user.report_ready`.'),
     data: z.json().default(null).describe('Up to 256 KiB of JSON.'),
     source: z.string().regex(EVENT_SOURCE).default('api').describe('Who says it.'),

@@ -2,7 +2,7 @@ import { Controller, Get, Inject, Param, Query, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
-import { handlerKey, RUN_KINDS } from '@spine/core';
+import { handlerKey, IDEMPOTENCY_LEVELS, RUN_KINDS } from '@spine/core';
 import type { RunKind } from '@spine/core';
 import type { Engine, HandlerDescription } from '@spine/execution';
 import { envelopeOf, listOf, success } from '../http/envelope.ts';
@@ -21,6 +21,12 @@ export const functionJson = z
     name: z.string(),
     description: z.string().nullable().describe('Null where only a worker knows the handler.'),
     tags: z.array(z.string()),
+    idempotency: z
+      .enum(IDEMPOTENCY_LEVELS)
+      .nullable()
+      .describe(
+        'What a second run over the same input does to the rows the handler writes: appends them again, skips those whose hash is there, or replaces those of the key. Null where it does not say.',
+      ),
     params_schema: z
       .record(z.string(), z.unknown())
       .nullable()
@@ -36,6 +42,7 @@ function described(handler: HandlerDescription, live: ReadonlySet<string>): Func
     name: handler.name,
     description: handler.description,
     tags: [...handler.tags],
+    idempotency: handler.idempotency,
     params_schema: { ...handler.paramsSchema },
     live: live.has(handlerKey(handler.kind, handler.name)),
   };
@@ -50,7 +57,8 @@ function undescribed(key: string): FunctionJson[] {
   const at = key.indexOf(':');
   const kind = key.slice(0, at);
   if (!isKind(kind)) return [];
-  return [{ kind, name: key.slice(at + 1), description: null, tags: [], params_schema: null, live: true }];
+  const name = key.slice(at + 1);
+  return [{ kind, name, description: null, tags: [], idempotency: null, params_schema: null, live: true }];
 }
 
 const functionListQuery = z.strictObject(offsetPaging);

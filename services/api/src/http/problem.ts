@@ -5,7 +5,7 @@
 
 export const PROBLEMS = {
   VALIDATION_FAILED: { status: 400, title: 'The request is not valid' },
-  UNAUTHENTICATED: { status: 401, title: 'An API key is required' },
+  UNAUTHENTICATED: { status: 401, title: 'The request is not authenticated' },
   FORBIDDEN: { status: 403, title: 'The request is not allowed' },
   NOT_FOUND: { status: 404, title: 'Not found' },
   CONFLICT: { status: 409, title: 'The request contradicts what is already there' },

@@ -2,7 +2,7 @@ import { Body, Controller, Get, HttpCode, Inject, Param, Post, Query, Res } from
 import { ApiBody, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import type { z } from 'zod';
-import { listScheduleRuns } from '@spine/database';
+import { listScheduleRuns, wasScheduled } from '@spine/database';
 import type { HistoryPosition, ScheduleRunRecord } from '@spine/database';
 import type { Engine } from '@spine/execution';
 import type { ScheduleManager } from '@spine/scheduling';
@@ -67,6 +67,7 @@ export class ScheduleRunsController {
     summary: 'What became of a schedule’s occurrences, newest first',
     description: 'Also of a schedule that was deleted.',
     answers: { 200: { description: 'One page', schema: listOf(scheduleRunJson) } },
+    problems: ['NOT_FOUND'],
   })
   async listScheduleRuns(
     @Param('schedule_id', SCHEDULE_ID) scheduleId: string,
@@ -85,6 +86,8 @@ export class ScheduleRunsController {
       { scheduleId, status, since, until },
       { limit, before },
     );
+    if (runs.length === 0 && !(await wasScheduled(this.engine.db, scheduleId)))
+      throw notFound('schedule', scheduleId);
     const last = runs.at(-1);
     return list(reply, query, {
       items: runs.map(toScheduleRunJson),

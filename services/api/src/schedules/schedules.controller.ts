@@ -36,6 +36,7 @@ import { scheduleJson, toScheduleJson } from './schedule-json.ts';
 import type { ScheduleJson } from './schedule-json.ts';
 import { scheduleBody, scheduleInput, scheduleListQuery } from './schedule.schemas.ts';
 import type { ScheduleBody, ScheduleListQuery } from './schedule.schemas.ts';
+import { targetWarnings } from './work-fields.ts';
 
 const SCHEDULE_ID = new IdPipe('schedule');
 const BY = 'api';
@@ -60,7 +61,7 @@ export class SchedulesController {
     @Query({ schema: noQuery }) _query: NoQuery,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<Envelope<ScheduleJson>> {
-    const warnings = await this.#warningsOf(body);
+    const warnings = await targetWarnings(this.engine, body);
     const written = await this.schedules.create(scheduleInput(body), {
       by: BY,
       paused: body.paused === true,
@@ -126,7 +127,7 @@ export class SchedulesController {
     const version = versionOf(ifMatch) ?? (await this.#find(id)).version;
     const written = await this.schedules.change(id, version, scheduleInput(rest));
     if (written.type === 'not_found') throw notFound('schedule', id);
-    return this.#answer(reply, writtenOf(written, body.name), await this.#warningsOf(body));
+    return this.#answer(reply, writtenOf(written, body.name), await targetWarnings(this.engine, body));
   }
 
   @Delete(':schedule_id')
@@ -169,7 +170,7 @@ export class SchedulesController {
   @Operation({
     summary: 'Let a paused schedule fire again, from now on',
     answers: { 200: { description: 'The schedule', schema: envelopeOf(scheduleJson) } },
-    problems: ['NOT_FOUND', 'CONFLICT', 'UNSUPPORTED_MEDIA_TYPE'],
+    problems: ['NOT_FOUND', 'CONFLICT', 'QUOTA_EXCEEDED', 'UNSUPPORTED_MEDIA_TYPE'],
   })
   async resumeSchedule(
     @Param('schedule_id', SCHEDULE_ID) id: string,
@@ -194,15 +195,6 @@ export class SchedulesController {
     if (schedule === null) throw notFound('schedule', id);
     return schedule;
   }
-
-  async #warningsOf({ target_type: kind, target_name: name }: ScheduleBody): Promise<readonly string[]> {
-    if (this.engine.registry.get(kind, name) !== undefined) return [];
-    const { handlers } = await this.engine.capacity.fresh();
-    const handler = `${kind}:${name}`;
-    return handlers.has(handler)
-      ? []
-      : [`no live worker knows handler ${handler}; its runs wait for one that does`];
-  }
 }
 
 function writtenOf(written: ScheduleWrite, name: string): ScheduleRecord {
@@ -214,13 +206,7 @@ function writtenOf(written: ScheduleWrite, name: string): ScheduleRecord {
         errors: [{ field: 'name', code: 'taken', message: 'is the name of another schedule' }],
       });
     case 'over_quota':
-      throw new HttpProblem(
-        'QUOTA_EXCEEDED',
-        `${written.quota} active schedules may fire more often than once a minute, and there are as many; fire less often or pause another`,
-        {
-          errors: [{ field: 'schedule_type', code: 'quota', message: 'fires more often than once a minute' }],
-        },
-      );
+      throw overQuota(written.quota);
     case 'stale':
       throw new HttpProblem(
         'CONFLICT',
@@ -239,9 +225,19 @@ function changed(change: StateChange, id: string): ScheduleRecord {
       return change.schedule;
     case 'unchanged':
       throw new HttpProblem('CONFLICT', `schedule ${id} is ${change.schedule.state}`);
+    case 'over_quota':
+      throw overQuota(change.quota);
     case 'not_found':
       throw notFound('schedule', id);
     default:
       return assertNever(change);
   }
+}
+
+function overQuota(quota: number): HttpProblem {
+  return new HttpProblem(
+    'QUOTA_EXCEEDED',
+    `${quota} active schedules may fire more often than once a minute, and there are as many; fire less often or pause another`,
+    { errors: [{ field: 'schedule_type', code: 'quota', message: 'fires more often than once a minute' }] },
+  );
 }

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { isStorableText } from '@spine/core';
 import { workSpecJson } from '@spine/execution';
-import type { WorkSpecJson } from '@spine/execution';
+import type { Engine, WorkSpecJson } from '@spine/execution';
 
 /** Kinds of run that can be started so: steps belong to workflows. */
 export const TARGET_TYPES = ['task', 'operation', 'workflow'] as const;
@@ -45,6 +45,19 @@ export function workOf(body: Targeted): WorkSpecJson {
     fields.flatMap((field) => (body[field] === undefined ? [] : [[field, body[field]]])),
   );
   return { ...given, kind: body.target_type, name: body.target_name };
+}
+
+/** What whoever makes a schedule or a trigger should know of its target. */
+export async function targetWarnings(
+  { registry, capacity }: Pick<Engine, 'registry' | 'capacity'>,
+  { target_type: kind, target_name: name }: Targeted,
+): Promise<readonly string[]> {
+  if (registry.get(kind, name) !== undefined) return [];
+  const { handlers } = await capacity.fresh();
+  const handler = `${kind}:${name}`;
+  return handlers.has(handler)
+    ? []
+    : [`no live worker knows handler ${handler}; its runs wait for one that does`];
 }
 
 export const storable = (max: number) =>

@@ -14,7 +14,6 @@ import {
 } from '@nestjs/common';
 import { ApiBody, ApiHeader, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { assertNever } from '@spine/core';
 import {
   changeTrigger,
   createTrigger,
@@ -22,8 +21,9 @@ import {
   getTrigger,
   listDeliveries,
   listTriggers,
+  wasTrigger,
 } from '@spine/database';
-import type { TriggerRecord, TriggerWrite } from '@spine/database';
+import type { TriggerRecord } from '@spine/database';
 import type { Engine } from '@spine/execution';
 import { defineTrigger } from '@spine/scheduling';
 import { envelopeOf, listOf, success } from '../http/envelope.ts';
@@ -38,6 +38,7 @@ import type { NoQuery } from '../http/query-values.ts';
 import { Operation } from '../openapi/operation.decorator.ts';
 import { emptyBody } from '../runs/run.schemas.ts';
 import type { EmptyBody } from '../runs/run.schemas.ts';
+import { targetWarnings } from '../schedules/work-fields.ts';
 import { ENGINE } from '../tokens.ts';
 import {
   deliveryJson,
@@ -56,6 +57,7 @@ import type {
   TriggerJson,
   TriggerListQuery,
 } from './trigger.schemas.ts';
+import { writtenOf } from './written.ts';
 
 const TRIGGER_ID = new IdPipe('trigger');
 const LIST = 'deliveries';
@@ -80,8 +82,9 @@ export class TriggersController {
   ): Promise<Envelope<TriggerJson>> {
     const written = await createTrigger(this.engine.db, defineTrigger(triggerInput(body)), BY);
     const trigger = writtenOf(written, body.name);
+    const warnings = await targetWarnings(this.engine, body);
     void reply.header('location', `/api/v1/triggers/${trigger.triggerId}`);
-    return this.#answer(reply, trigger);
+    return this.#answer(reply, trigger, warnings);
   }
 
   @Get()
@@ -130,7 +133,7 @@ export class TriggersController {
     const state = current.state === 'paused' ? 'paused' : 'active';
     const version = versionOf(ifMatch) ?? current.version;
     const written = await changeTrigger(this.engine.db, id, version, { definition, state });
-    return this.#answer(reply, writtenOf(written, id));
+    return this.#answer(reply, writtenOf(written, id), await targetWarnings(this.engine, body));
   }
 
   @Delete(':trigger_id')
@@ -188,7 +191,9 @@ export class TriggersController {
   @Get(':trigger_id/deliveries')
   @Operation({
     summary: 'What a trigger made of its events, newest first',
+    description: 'Also of a trigger that was deleted.',
     answers: { 200: { description: 'One page', schema: listOf(deliveryJson) } },
+    problems: ['NOT_FOUND'],
   })
   async listDeliveries(
     @Param('trigger_id', TRIGGER_ID) triggerId: string,
@@ -207,6 +212,8 @@ export class TriggersController {
       { triggerId, status },
       { limit, before },
     );
+    if (deliveries.length === 0 && !(await wasTrigger(this.engine.db, triggerId)))
+      throw notFound('trigger', triggerId);
     const last = deliveries.at(-1);
     return list(reply, query, {
       items: deliveries.map(toDeliveryJson),
@@ -217,9 +224,13 @@ export class TriggersController {
     });
   }
 
-  #answer(reply: FastifyReply, trigger: TriggerRecord): Envelope<TriggerJson> {
+  #answer(
+    reply: FastifyReply,
+    trigger: TriggerRecord,
+    warnings: readonly string[] = [],
+  ): Envelope<TriggerJson> {
     void reply.header('etag', `"${trigger.version}"`);
-    return success(reply, toTriggerJson(trigger));
+    return success(reply, toTriggerJson(trigger), { warnings });
   }
 
   async #find(id: string): Promise<TriggerRecord> {
@@ -233,25 +244,5 @@ export class TriggersController {
     if (current.state === state) throw new HttpProblem('CONFLICT', `trigger ${id} is ${state}`);
     const written = await changeTrigger(this.engine.db, id, current.version, { definition: current, state });
     return writtenOf(written, id);
-  }
-}
-
-function writtenOf(written: TriggerWrite, name: string): TriggerRecord {
-  switch (written.type) {
-    case 'written':
-      return written.trigger;
-    case 'name_taken':
-      throw new HttpProblem('CONFLICT', `there is a trigger of the name ${JSON.stringify(name)} already`, {
-        errors: [{ field: 'name', code: 'taken', message: 'is the name of another trigger' }],
-      });
-    case 'stale':
-      throw new HttpProblem(
-        'CONFLICT',
-        `the trigger is at version ${written.trigger.version} by now; read it again`,
-      );
-    case 'not_found':
-      throw notFound('trigger', name);
-    default:
-      return assertNever(written);
   }
 }

@@ -4,7 +4,7 @@ import type { HandlerContext } from '@spine/execution';
 import { Normalizer } from '../calcs/normalize.ts';
 import type { Normalized, NormalizedRow, RejectedRow } from '../calcs/normalize.ts';
 import { NORMALIZED } from '../tables/calc-tables.ts';
-import { beginCapture } from '../repository.ts';
+import { lockCaptures } from '../repository.ts';
 import { newestCapture, obtainCapture } from '../tables/captures.ts';
 import type { Capture } from '../tables/captures.ts';
 import { rawRowsOf } from '../tables/raw-rows.ts';
@@ -55,7 +55,7 @@ export function normalizeWeek(params: CaptureParams, ctx: HandlerContext) {
     inputs: async (trx, version) => {
       const of = tierWeekOf(params);
       // An ingest that is under way ends first: rows must not come in between two looks at them.
-      await beginCapture(trx, { tier: params.tier, weekEnding: params.week_ending });
+      await lockCaptures(trx, { tier: params.tier, weekEnding: params.week_ending });
       const capture = await obtainCapture(trx, of, params.capture_id ?? null, { runId, batchId });
       const newest = await newestCapture(trx, of);
       return {

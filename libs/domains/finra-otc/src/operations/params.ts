@@ -9,7 +9,8 @@ export const weekEnding = z.string().transform((text, ctx) => {
     return WeekEnding.parse(text);
   } catch (error) {
     if (!(error instanceof ValidationError)) throw error;
-    ctx.addIssue({ code: 'custom', message: error.message });
+    // Without the field's name, which whoever shows the issue puts before it.
+    for (const { message } of error.issues) ctx.addIssue({ code: 'custom', message });
     return z.NEVER;
   }
 });
@@ -20,7 +21,10 @@ export const tier = z
   .transform((text, ctx) => {
     const found = tierOf(text);
     if (found !== null) return found;
-    ctx.addIssue({ code: 'custom', message: `is not a tier; allowed are ${TIER_NAMES}` });
+    ctx.addIssue({
+      code: 'custom',
+      message: `${JSON.stringify(text)} is not a tier; allowed are ${TIER_NAMES}`,
+    });
     return z.NEVER;
   })
   .describe(`${TIER_NAMES}.`);

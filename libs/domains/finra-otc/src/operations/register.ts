@@ -1,3 +1,4 @@
+import { IdempotencyLevel } from '@spine/core';
 import type { HandlerRegistry } from '@spine/execution';
 import { xnys } from '@spine/reference-calendar';
 import { aggregateWeek } from './aggregate-week.ts';
@@ -34,6 +35,7 @@ export function registerCalculations(registry: HandlerRegistry): HandlerRegistry
           'Makes one row a symbol and venue of the raw rows of a week: clean symbols, the newest figures, a reject for the rest.',
         params: captureParams,
         tags,
+        idempotency: IdempotencyLevel.L3_STATE,
       },
       normalizeWeek,
     )
@@ -43,6 +45,7 @@ export function registerCalculations(registry: HandlerRegistry): HandlerRegistry
         description: 'Sums a normalized week by symbol: shares, trades, venues and the average trade size.',
         params: captureParams,
         tags,
+        idempotency: IdempotencyLevel.L3_STATE,
       },
       aggregateWeek,
     )
@@ -52,6 +55,7 @@ export function registerCalculations(registry: HandlerRegistry): HandlerRegistry
         description: "Each venue's part of the shares of a week; the parts sum to exactly 1.",
         params: captureParams,
         tags,
+        idempotency: IdempotencyLevel.L3_STATE,
       },
       computeVenueShare,
     )
@@ -62,6 +66,7 @@ export function registerCalculations(registry: HandlerRegistry): HandlerRegistry
           'The Herfindahl-Hirschman index over the venues of each symbol, and of the week as a whole.',
         params: captureParams,
         tags,
+        idempotency: IdempotencyLevel.L3_STATE,
       },
       computeVenueConcentration,
     )
@@ -71,6 +76,7 @@ export function registerCalculations(registry: HandlerRegistry): HandlerRegistry
         description: 'Shares and trades of each symbol a trading day of the New York Stock Exchange.',
         params: captureParams,
         tags,
+        idempotency: IdempotencyLevel.L3_STATE,
       },
       (params, ctx) => computeVolumePerDay(params, ctx, xnys()),
     )
@@ -80,6 +86,7 @@ export function registerCalculations(registry: HandlerRegistry): HandlerRegistry
         description: 'A score from 0 to 100 for each symbol, by its shares, trades and spread over venues.',
         params: captureParams,
         tags,
+        idempotency: IdempotencyLevel.L3_STATE,
       },
       computeLiquidityScore,
     )
@@ -89,6 +96,7 @@ export function registerCalculations(registry: HandlerRegistry): HandlerRegistry
         description: 'Average, least, most and trend of each symbol over the six weeks that end with a week.',
         params: captureParams,
         tags,
+        idempotency: IdempotencyLevel.L3_STATE,
       },
       computeRolling,
     )
@@ -98,6 +106,7 @@ export function registerCalculations(registry: HandlerRegistry): HandlerRegistry
         description: "Each tier's part of the shares of a week, over the tiers that are captured.",
         params: weekParams,
         tags,
+        idempotency: IdempotencyLevel.L3_STATE,
       },
       computeTierVolumeShare,
     )

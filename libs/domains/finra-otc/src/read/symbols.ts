@@ -71,15 +71,26 @@ export interface SymbolHistory extends SymbolWeek {
   readonly capturedAt: string;
 }
 
-/** The statement of {@link symbolHistory}. */
+/**
+ * The statement of {@link symbolHistory}. Each week is asked for the symbol by key (`LIMIT 1` keeps it a question a week):
+ * joined freely, all rows of all weeks may be gone through for one symbol.
+ */
 export function symbolHistoryQuery(db: Db, filter: KnownFilter, symbol: string) {
   return finra(db)
     .with('known', () => knownWeeksQuery(db, filter))
     .selectFrom('known')
-    .innerJoin('finra_otc_symbol_summary as s', (join) =>
-      join.onRef('s.capture_id', '=', 'known.captureId').onRef('s.calc_version', '=', 'known.calcVersion'),
-    )
-    .where('s.symbol', '=', symbol);
+    .innerJoinLateral(
+      (eb) =>
+        eb
+          .selectFrom('finra_otc_symbol_summary')
+          .selectAll()
+          .whereRef('capture_id', '=', 'known.captureId')
+          .whereRef('finra_otc_symbol_summary.calc_version', '=', 'known.calcVersion')
+          .where('symbol', '=', symbol)
+          .limit(1)
+          .as('s'),
+      (join) => join.onTrue(),
+    );
 }
 
 /** The weeks of a tier in which a symbol was traded, newest first. */

@@ -131,6 +131,7 @@ export class TrackedAttempts<T> {
       }),
       logs: new RunLogWriter({ pool, metrics: this.#engine.metrics }),
       settle: (item) => this.#settle(item, made),
+      source: `worker:${workerId}`,
     });
   }
 

@@ -1,9 +1,10 @@
 /**
  * Storing what comes over a channel that does not remember.
  *
- * 1. Messages are stored one after another, in the order they came. 2. They have no id of their own, so only one process may store them:
- * the one that holds the lease, asked in the transaction that stores. What another one hears is stored by its owner. 3. What waits is
- * bounded; beyond that messages are lost, and that is said.
+ * 1. Messages are stored one after another, in the order they came.
+ * 2. They have no id of their own, so only one process may store them: the one that holds the lease, asked in the
+ *    transaction that stores. What another one hears is stored by its owner.
+ * 3. What waits is bounded; beyond that messages are lost, and that is said.
  */
 import { randomUUID } from 'node:crypto';
 import { parseStrictJson, toStorableText } from '@spine/core';

@@ -1,9 +1,11 @@
 /**
  * Files as a source: folders are looked through again and again, which works on network file systems too.
  *
- * 1. A file is an event when two looks in a row found it with the same size and time: it is not being written any more. 2. Its id is made of
- * path, size and time, so that any number of processes and restarts make one event of it; a file that changes is another. 3. A folder is
- * inside a data root by its real path.
+ * 1. A file is an event when two looks in a row found it with the same size and time: it is not being written any more.
+ * 2. Its id is made of path, size and time, so that any number of processes and restarts make one event of it; a file
+ *    that changes is another. A process tells of each once, and forgets that it has when the telling fails.
+ * 3. A folder is inside a data root by its real path.
+ * 4. A folder that cannot be read holds up no other.
  */
 import { opendir, realpath, stat } from 'node:fs/promises';
 import { join, relative, resolve, sep } from 'node:path';
@@ -21,34 +23,53 @@ export interface FileSourceOptions {
   readonly everyMs?: number;
 }
 
-/** Files of one folder that are looked at. */
-const MAX_FILES = 10_000;
+/** Names of one folder that are read, and files of them that are looked at: which ones of more is not said. */
+export const FILE_LIMITS = { entries: 100_000, files: 10_000 } as const;
+const EVENTS_AT_ONCE = 1_000;
 
 interface Seen {
   readonly size: number;
   readonly modifiedMs: number;
 }
 
+interface Known extends Seen {
+  readonly told: boolean;
+}
+
 export function createFileSource({ db, dataRoots, logger, everyMs = 5_000 }: FileSourceOptions): Ticker {
-  let before = new Map<string, Seen>();
+  let before: ReadonlyMap<string, Known> = new Map();
+  let trouble: ReadonlySet<string> = new Set();
   return new Ticker({
     name: 'file-source',
     everyMs,
     logger,
     tick: async () => {
-      const now = new Map<string, Seen>();
-      const events: NewInboundEvent[] = [];
-      for (const { channel, folder, pattern } of foldersOf(await activeTriggers(db, 'file'))) {
-        for await (const file of filesIn(folder, pattern, dataRoots)) {
-          const key = `${channel}\n${file.path}`;
-          now.set(key, file);
-          const last = before.get(key);
-          if (last?.size === file.size && last.modifiedMs === file.modifiedMs)
-            events.push(eventOf(channel, file));
+      const now = new Map<string, Known>();
+      const troubled = new Set<string>();
+      const ready: NewInboundEvent[] = [];
+      for (const watched of foldersOf(await activeTriggers(db, 'file'))) {
+        const { channel } = watched;
+        const warn = (error: unknown): void => {
+          troubled.add(channel);
+          if (!trouble.has(channel))
+            logger.warn({ err: error, folder: watched.folder }, 'a watched folder is not read as a whole');
+        };
+        try {
+          for await (const file of filesIn(watched, dataRoots, warn)) {
+            const key = `${channel}\n${file.path}`;
+            const last = before.get(key);
+            const isSame = last?.size === file.size && last.modifiedMs === file.modifiedMs;
+            now.set(key, { size: file.size, modifiedMs: file.modifiedMs, told: isSame });
+            if (isSame && !last.told) ready.push(eventOf(channel, file));
+          }
+        } catch (error) {
+          warn(error);
         }
       }
+      trouble = troubled;
+      for (let at = 0; at < ready.length; at += EVENTS_AT_ONCE)
+        await appendInboundEvents(asQueryable(db), ready.slice(at, at + EVENTS_AT_ONCE));
       before = now;
-      await appendInboundEvents(asQueryable(db), events);
       return false;
     },
   });
@@ -76,22 +97,27 @@ interface FoundFile extends Seen {
 }
 
 async function* filesIn(
-  folder: string,
-  pattern: string,
+  { folder, pattern }: Folder,
   dataRoots: readonly string[],
+  warn: (error: unknown) => void,
 ): AsyncGenerator<FoundFile> {
   const matches = globMatcher(pattern);
   for (const dataRoot of dataRoots) {
     const root = await realpath(resolve(dataRoot)).catch(() => null);
     const real = root === null ? null : await realpath(join(root, folder)).catch(() => null);
+    // Of several roots the folder is in some. One that is there but leads out of its root is nobody's.
     if (root === null || real === null || (real !== root && !real.startsWith(root + sep))) continue;
-    const directory = await opendir(real).catch(() => null);
-    if (directory === null) continue;
-    let looked = 0;
-    for await (const entry of directory) {
-      if ((looked += 1) > MAX_FILES) break;
+    let [looked, matched] = [0, 0];
+    for await (const entry of await opendir(real)) {
       // Links are left out: they may lead out of the root.
-      if (!entry.isFile() || !matches(entry.name)) continue;
+      const isWanted = entry.isFile() && matches(entry.name);
+      looked += 1;
+      if (isWanted) matched += 1;
+      if (looked > FILE_LIMITS.entries || matched > FILE_LIMITS.files) {
+        warn(new RangeError(`more than ${FILE_LIMITS.entries} names or ${FILE_LIMITS.files} files`));
+        break;
+      }
+      if (!isWanted) continue;
       const found = await stat(join(real, entry.name)).catch(() => null);
       if (found === null) continue;
       yield {
@@ -115,7 +141,10 @@ function eventOf(channel: string, { path, name, size, modifiedMs }: FoundFile): 
   };
 }
 
-/** A file name with `*` and `?`. Matched in one pass with one mark to come back to, so in no more than length times length. */
+/**
+ * A file name with `*` and `?`. Matched in one pass with one mark to come back to, so in no more than length times
+ * length.
+ */
 export function globMatcher(pattern: string): (name: string) => boolean {
   return (name) => {
     let [at, star, mark] = [0, -1, 0];

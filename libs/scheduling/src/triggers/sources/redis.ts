@@ -39,7 +39,12 @@ export function createRedisSource(options: RedisSourceOptions): Ticker {
   };
   // ioredis connects again and subscribes again by itself.
   const connect = (): Redis => {
-    const fresh = new Redis(redisUrl, { lazyConnect: true, maxRetriesPerRequest: 1, connectTimeout: 5_000 });
+    const fresh = new Redis(redisUrl, {
+      connectionName: 'spine-trigger-source',
+      lazyConnect: true,
+      maxRetriesPerRequest: 1,
+      connectTimeout: 5_000,
+    });
     fresh.on('error', (error) => logger.warn({ err: error }, 'the Redis connection of the triggers broke'));
     fresh.on('message', (channel, message) => line.push(channel, message));
     return fresh;

@@ -1,9 +1,9 @@
 /**
  * Runs that have ended as a source.
  *
- * 1. The history of runs is read up to where nothing can appear any more, from a cursor that moves in the transaction that stores the
- * events: each is stored once, whoever reads it. 2. The first look begins where the history ends: what ended before there was a scheduler
- * starts nothing.
+ * 1. The history of runs is read up to where nothing can appear any more, from a cursor that moves in the transaction
+ *    that stores the events: each is stored once, whoever reads it.
+ * 2. The first look begins where the history ends: what ended before there was a scheduler starts nothing.
  */
 import {
   activeTriggers,

@@ -1,0 +1,108 @@
+/**
+ * Questions that workflows ask people.
+ *
+ * 1. A question is answered once, while it is open: the guarded UPDATE decides, not who has looked before. 2. The answer
+ * and the word of it to the workflow commit together.
+ */
+import { plainArray, textArray } from '../sql/arrays.ts';
+import { asQueryable } from '../sql/kysely.ts';
+import type { Db, DbTransaction } from '../sql/kysely.ts';
+
+export interface NewApproval {
+  readonly step: string;
+  readonly attempt: number;
+  /** Who may answer; empty for anybody. */
+  readonly approvers: readonly string[];
+  readonly message: string;
+  /** JSON of what is shown with the question. */
+  readonly fields: unknown;
+  readonly expiresAt: Date;
+}
+
+export async function askApproval(
+  trx: DbTransaction,
+  workflowRunId: string,
+  approval: NewApproval,
+): Promise<void> {
+  await asQueryable(trx).query({
+    text: `INSERT INTO workflow_approvals (workflow_run_id, step, attempt, approvers, message, fields, expires_at)
+VALUES ($1::uuid, $2, $3, $4::text[], $5, $6::jsonb, $7)`,
+    values: [
+      workflowRunId,
+      approval.step,
+      approval.attempt,
+      textArray(approval.approvers),
+      approval.message,
+      JSON.stringify(approval.fields),
+      approval.expiresAt.toISOString(),
+    ],
+  });
+}
+
+/** Takes back questions that nobody has answered. */
+export async function withdrawApprovals(
+  trx: DbTransaction,
+  workflowRunId: string,
+  asked: readonly { readonly step: string; readonly attempt: number }[],
+): Promise<void> {
+  if (asked.length === 0) return;
+  await asQueryable(trx).query({
+    text: `UPDATE workflow_approvals a SET withdrawn_at = now() FROM unnest($2::text[], $3::integer[]) AS t(step, attempt)
+WHERE a.workflow_run_id = $1::uuid AND a.step = t.step AND a.attempt = t.attempt
+  AND a.decided_at IS NULL AND a.withdrawn_at IS NULL`,
+    values: [
+      workflowRunId,
+      textArray(asked.map(({ step }) => step)),
+      plainArray(asked.map(({ attempt }) => attempt)),
+    ],
+  });
+}
+
+export interface ApprovalDecision {
+  readonly approved: boolean;
+  readonly by: string;
+  readonly comment: string | null;
+}
+
+export type DecideOutcome =
+  | { readonly type: 'decided' }
+  /** No such question is open. */
+  | { readonly type: 'not_open' }
+  /** Somebody else is asked. */
+  | { readonly type: 'not_asked'; readonly approvers: readonly string[] };
+
+/**
+ * Answers the open question of a step and tells the workflow.
+ * @param event JSON of what the workflow is told.
+ */
+export function decideApproval(
+  db: Db,
+  workflowRunId: string,
+  step: string,
+  { approved, by, comment }: ApprovalDecision,
+  event: unknown,
+): Promise<DecideOutcome> {
+  return db.transaction().execute(async (trx): Promise<DecideOutcome> => {
+    const on = asQueryable(trx);
+    const { rows } = await on.query<{ attempt: number; approvers: string[] }>({
+      text: `SELECT attempt, approvers FROM workflow_approvals
+WHERE workflow_run_id = $1::uuid AND step = $2 AND decided_at IS NULL AND withdrawn_at IS NULL
+ORDER BY attempt DESC LIMIT 1 FOR UPDATE`,
+      values: [workflowRunId, step],
+    });
+    const [asked] = rows;
+    if (asked === undefined) return { type: 'not_open' };
+    if (asked.approvers.length > 0 && !asked.approvers.includes(by)) {
+      return { type: 'not_asked', approvers: asked.approvers };
+    }
+    await on.query({
+      text: `WITH a AS (
+  UPDATE workflow_approvals SET decided_at = now(), approved = $4, decided_by = $5, comment = $6
+  WHERE workflow_run_id = $1::uuid AND step = $2 AND attempt = $3
+)
+INSERT INTO workflow_inbox (workflow_run_id, event) VALUES ($1::uuid, $7::jsonb)`,
+      values: [workflowRunId, step, asked.attempt, approved, by, comment, JSON.stringify(event)],
+    });
+    return { type: 'decided' };
+  });
+}

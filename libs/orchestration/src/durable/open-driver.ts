@@ -1,0 +1,45 @@
+/** A driver with connections of its own: handlers that hold all others keep no workflow from going on. */
+import { createDb, createPool } from '@spine/database';
+import type { ClaimedRun } from '@spine/database';
+import type { Engine } from '@spine/execution';
+import { DefinitionVersions } from './definitions.ts';
+import { WorkflowDriver } from './driver.ts';
+
+export interface RunningDriver {
+  /** To be told of every attempt that has ended in this process. */
+  readonly onEnded: (run: ClaimedRun) => void;
+  /** Resolves when the advances under way have ended and the connections are closed. */
+  stop(): Promise<void>;
+}
+
+/** Runs advanced at the same time, and connections. */
+const CONCURRENCY = 4;
+
+/** Starts a driver of workflow runs in a worker's process. */
+export function openWorkflowDriver(engine: Engine, databaseUrl: string): RunningDriver {
+  const { logger } = engine;
+  const db = createDb(
+    createPool({
+      connectionString: databaseUrl,
+      applicationName: 'spine-workflows',
+      max: CONCURRENCY,
+      onError: (error) => logger.warn({ err: error }, 'an idle database connection broke'),
+    }),
+  );
+  const driver = new WorkflowDriver({
+    ...engine,
+    db,
+    definitions: new DefinitionVersions(),
+    concurrency: CONCURRENCY,
+  });
+  driver.start();
+  return {
+    onEnded: ({ kind, parentRunId }) => {
+      if (kind === 'workflow' || (kind === 'step' && parentRunId !== null)) driver.wake();
+    },
+    stop: async () => {
+      await driver.stop();
+      await db.destroy();
+    },
+  };
+}

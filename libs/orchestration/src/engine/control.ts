@@ -1,0 +1,96 @@
+/** The start of a run, and what people do to it: pause, resume, cancel. */
+import { prepare } from './run-graph.ts';
+import type { Draft } from './draft.ts';
+import type { WorkflowEvent } from './event.ts';
+import { enqueue } from './queue.ts';
+import { stop } from './settle.ts';
+import type { RunHead, RunOutcome } from './state.ts';
+import { abandonUndo, end } from './undo.ts';
+import { ON_FAILURE_UNIT, WORKFLOW_TIMER } from './unit.ts';
+
+export const NEW_RUN: RunHead = {
+  phase: { type: 'new' },
+  runId: '',
+  environment: 'production',
+  ancestors: [],
+  params: {},
+  context: {},
+  previous: {},
+  signals: {},
+  waiters: {},
+  paused: false,
+  remaining: 0,
+  active: 0,
+  running: 0,
+  slotQueue: { first: null, last: null },
+  freeQueue: { first: null, last: null },
+  maps: [],
+  undo: null,
+  undoFailures: 0,
+  overlay: null,
+};
+
+export function startRun(draft: Draft, event: Extract<WorkflowEvent, { type: 'started' }>): void {
+  if (draft.head.phase.type !== 'new') {
+    draft.ignored = 'the run has been started';
+    return;
+  }
+  draft.patchHead({
+    phase: { type: 'running' },
+    runId: event.runId,
+    environment: event.environment ?? NEW_RUN.environment,
+    ancestors: event.ancestors ?? [],
+    params: { ...draft.definition.defaults, ...event.params },
+    context: event.context ?? {},
+    previous: event.previous ?? {},
+    remaining: prepare(draft.definition).graph.names.length,
+  });
+  startTimeout(draft);
+  for (const name of draft.graph.roots) enqueue(draft, name);
+}
+
+/** The time of the whole run begins. */
+export function startTimeout(draft: Draft): void {
+  const timeout = draft.definition.policy?.timeoutSeconds;
+  if (timeout === undefined) return;
+  const at = new Date(draft.now.getTime() + timeout * 1_000);
+  draft.emit({ type: 'set_timer', id: `set:${WORKFLOW_TIMER}`, timer: WORKFLOW_TIMER, at });
+}
+
+export function pauseRun(draft: Draft): void {
+  if (draft.head.phase.type === 'running' && !draft.head.paused) draft.patchHead({ paused: true });
+  else draft.ignored = draft.head.paused ? 'the run is paused' : 'the run is not running';
+}
+
+export function resumeRun(draft: Draft): void {
+  if (!draft.head.paused) {
+    draft.ignored = 'the run is not paused';
+    return;
+  }
+  draft.patchHead({ paused: false });
+  for (const name of draft.head.maps) draft.pumping.add(name);
+}
+
+export function cancelRun(draft: Draft, event: Extract<WorkflowEvent, { type: 'cancel' }>): void {
+  const { phase } = draft.head;
+  const outcome: RunOutcome = { status: 'cancelled', step: null, error: null, next: null };
+  switch (phase.type) {
+    case 'new':
+      return end(draft, outcome, {});
+    case 'running':
+    case 'stopping':
+      return stop(draft, outcome, 'cancel');
+    case 'undoing':
+      return abandonUndo(draft, phase.step, phase.outcome);
+    case 'handling':
+      draft.emit({
+        type: 'cancel_step',
+        id: `cancel:${ON_FAILURE_UNIT}#1`,
+        unit: ON_FAILURE_UNIT,
+        attempt: 1,
+      });
+      return end(draft, phase.outcome, {});
+    case 'ended':
+      draft.ignored = `the run has ended; ${event.by} comes late`;
+  }
+}

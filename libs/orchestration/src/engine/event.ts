@@ -1,0 +1,53 @@
+/** What happens to a run. Events are recorded; the same events in the same order give the same state. */
+import type { ErrorInfo, JsonObject } from '@spine/core';
+import type { Modification } from '../workflow/modification.ts';
+import type { StepResult } from '../workflow/step-result.ts';
+
+export type WorkflowEvent =
+  | {
+      readonly type: 'started';
+      readonly runId: string;
+      readonly params: JsonObject;
+      /** e.g. `dev` or `production`; default `production`. */
+      readonly environment?: string;
+      readonly context?: JsonObject;
+      readonly previous?: JsonObject;
+      readonly ancestors?: readonly string[];
+    }
+  /** Of a step, a compensation or the failure handler; `unit` and `attempt` as in the command that started it. */
+  | {
+      readonly type: 'step_settled';
+      readonly unit: string;
+      readonly attempt: number;
+      readonly result: StepResult;
+    }
+  | {
+      readonly type: 'map_item_settled';
+      readonly step: string;
+      readonly index: number;
+      readonly attempt: number;
+      readonly result: StepResult;
+    }
+  /** Of a sub-workflow that is waited for; `unit` may be an item of a map. */
+  | {
+      readonly type: 'child_settled';
+      readonly unit: string;
+      readonly attempt: number;
+      readonly status: 'completed' | 'failed' | 'timed_out' | 'cancelled';
+      readonly outputs: JsonObject;
+      readonly error: ErrorInfo | null;
+    }
+  | { readonly type: 'timer_fired'; readonly timer: string }
+  | {
+      readonly type: 'approval_decided';
+      readonly step: string;
+      readonly approved: boolean;
+      readonly by: string;
+      readonly comment?: string;
+    }
+  | { readonly type: 'signal'; readonly name: string; readonly data: JsonObject }
+  /** The second one while a run is being undone ends it at once. */
+  | { readonly type: 'cancel'; readonly by: string; readonly reason?: string }
+  | { readonly type: 'pause' }
+  | { readonly type: 'resume' }
+  | { readonly type: 'modified'; readonly modification: Modification };

@@ -1,0 +1,2 @@
+export * from './lint.ts';
+export { BUILT_IN_RULES } from './rules.ts';

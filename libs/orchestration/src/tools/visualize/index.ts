@@ -1,0 +1,4 @@
+export * from './ascii.ts';
+export * from './describe.ts';
+export * from './dot.ts';
+export * from './mermaid.ts';

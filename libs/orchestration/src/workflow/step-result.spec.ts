@@ -1,0 +1,44 @@
+import { describe, expect, it } from 'vitest';
+import { ErrorCategory, NetworkError, ValidationError } from '@spine/core';
+import { QualityMetrics } from './quality-metrics.ts';
+import { StepResult } from './step-result.ts';
+
+describe('a step result', () => {
+  it.each([
+    [{ rows: 1 }, { status: 'ok', output: { rows: 1 } }],
+    [undefined, { status: 'ok', output: {} }],
+    [true, { status: 'ok', output: {} }],
+    [7, { status: 'ok', output: { value: 7 } }],
+    [['a'], { status: 'ok', output: { value: ['a'] } }],
+    [{ status: 'ok' }, { status: 'ok', output: { status: 'ok' } }],
+    [StepResult.skip('none'), { status: 'skip', reason: 'none' }],
+  ])('of %j', (value, expected) => {
+    expect(StepResult.fromValue(value)).toEqual(expected);
+  });
+
+  it('of false is a failure', () => {
+    expect(StepResult.fromValue(false)).toMatchObject({ status: 'fail', error: { category: 'OPERATION' } });
+  });
+
+  it('says whether another attempt may help, by category or by the error itself', () => {
+    const retryable = (result: StepResult) => (result.status === 'fail' ? result.error.retryable : null);
+    expect(retryable(StepResult.fail('x', { category: ErrorCategory.NETWORK }))).toBe(true);
+    expect(retryable(StepResult.fail('x', { category: ErrorCategory.DATA_QUALITY }))).toBe(false);
+    expect(retryable(StepResult.fail(new NetworkError('gone')))).toBe(true);
+    expect(retryable(StepResult.fail(new ValidationError('wrong')))).toBe(false);
+  });
+});
+
+describe('quality metrics', () => {
+  it('count, and pass when everything is valid unless told otherwise', () => {
+    expect(QualityMetrics.of({ recordCount: 4, validCount: 3 })).toMatchObject({ passed: false });
+    expect(QualityMetrics.validRate(QualityMetrics.of({ recordCount: 4, validCount: 3, passed: true }))).toBe(
+      0.75,
+    );
+    expect(QualityMetrics.validRate(QualityMetrics.of({ recordCount: 0, validCount: 0 }))).toBe(1);
+  });
+
+  it('refuse counts that cannot be', () => {
+    expect(() => QualityMetrics.of({ recordCount: 1, validCount: 2 })).toThrow('2 of 1 valid records');
+  });
+});
