@@ -158,7 +158,7 @@ describe.each(SITUATIONS)('with %s', (_, prepare, statements) => {
     it('the index finds the log of a run', async () => {
       const text = 'SELECT * FROM run_logs WHERE run_id = $1::uuid AND level >= $2 ORDER BY log_id LIMIT $3';
       const plan = await planOf(base.pool, mode, { text, values: [newId(), 30, 51] });
-      expect(plan).toEqual({ seqScans: [], indexes: ['run_logs_pkey'] });
+      expect(plan).toMatchObject({ seqScans: [], indexes: ['run_logs_pkey'] });
     });
   });
 });

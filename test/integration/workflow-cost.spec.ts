@@ -21,7 +21,7 @@ import { openWorkflowBed } from './workflow-support.ts';
 import type { WorkflowBed } from './workflow-support.ts';
 
 const FEW = 10;
-const MANY = 100;
+const MANY = 60;
 
 const chain = (steps: number): WorkflowInput => ({
   name: `test.chain_${steps}`,
@@ -121,7 +121,7 @@ async function costsOf(steps: number): Promise<Cost[]> {
 }
 
 describe('an advance', () => {
-  it('costs the same after 10 steps and after 100', { timeout: 60_000 }, async ({ annotate }) => {
+  it('costs the same after 10 steps and after 60', { timeout: 60_000 }, async ({ annotate }) => {
     const few = await costsOf(FEW);
     const many = await costsOf(MANY);
     await annotate(JSON.stringify({ first: few[1], last: many.at(-1) }));

@@ -25,7 +25,7 @@ describe('a handler that hands its run over', () => {
   afterAll(() => bed.close());
 
   const received = async (runId: string): Promise<unknown[]> =>
-    (await bed.admin.query('SELECT epoch FROM received WHERE run_id = $1', [runId])).rows;
+    (await bed.admin.query<{ epoch: number }>('SELECT epoch FROM received WHERE run_id = $1', [runId])).rows;
 
   it('has it received at the next epoch, and no longer holds it', async () => {
     const runId = await bed.submit(

@@ -1,5 +1,6 @@
 export * from './workflow/check-nesting.ts';
 export * from './workflow/compile.ts';
+export * from './workflow/concurrency.ts';
 export * from './workflow/define.ts';
 export * from './workflow/graph.ts';
 export * from './workflow/json.ts';
@@ -22,6 +23,7 @@ export * from './engine/in-memory.ts';
 export * from './engine/virtual-time.ts';
 export * from './engine/state-json.ts';
 export * from './durable/advance-run.ts';
+export type { AdvanceServices } from './durable/carry-out.ts';
 export * from './durable/control.ts';
 export * from './durable/definitions.ts';
 export * from './durable/driver.ts';

@@ -8,49 +8,33 @@
  *    paused run waits to be handed over again, one that has ended takes what it has started with it.
  * 4. Params that are too large for their row are stored before, and removed when nothing commits.
  */
-import { InvariantError, isTerminal } from '@spine/core';
-import type { JsonObject } from '@spine/core';
+import { isTerminal } from '@spine/core';
 import {
   activeRunsOf,
   asQueryable,
-  askApproval,
   cancelRunsIn,
+  classifySqlFault,
   clearEndedInbox,
-  clearTimers,
   endWorkflow,
   inboxOf,
-  insertRuns,
   limitTransaction,
   lockWorkflow,
   readStateRecords,
-  recordInherited,
-  recordWorkflowSteps,
-  replaceWork,
-  runsOfWork,
   saveAdvance,
-  setTimers,
   suspendWorkflow,
-  withdrawApprovals,
   writeStateRecords,
 } from '@spine/database';
-import type { Db, DbTransaction, InboxEvent, LockedWorkflow, NewRun } from '@spine/database';
-import type { Dispatcher, Payloads } from '@spine/execution';
+import type { DbTransaction, InboxEvent, LockedWorkflow } from '@spine/database';
 import type { WorkflowEvent } from '../engine/event.ts';
 import type { RunHead } from '../engine/state.ts';
 import type { WorkflowDefinition } from '../workflow/model.ts';
-import type { DefinitionVersions } from './definitions.ts';
-import { effectsOf, refusedEvent } from './effects.ts';
-import type { CompleteCommand, Effects, Start } from './effects.ts';
+import { carryOut, goOnAsNew, SOURCE } from './carry-out.ts';
+import type { AdvanceServices, StartedRuns } from './carry-out.ts';
+import { effectsOf } from './effects.ts';
+import type { CompleteCommand } from './effects.ts';
 import { endRun } from './end-run.ts';
 import { endedEventOf } from './ended-event.ts';
 import { Planning } from './planning.ts';
-
-export interface AdvanceServices {
-  readonly db: Db;
-  readonly dispatcher: Dispatcher;
-  readonly payloads: Payloads;
-  readonly definitions: DefinitionVersions;
-}
 
 export type AdvanceOutcome =
   | { readonly type: 'advanced'; readonly events: number; readonly more: boolean; readonly ended: boolean }
@@ -63,11 +47,7 @@ export type AdvanceOutcome =
 
 /** Events one advance tells at the most. */
 export const ADVANCE_EVENTS = 500;
-/** Runs of one INSERT. */
-const RUNS_PER_STATEMENT = 500;
 const LIMITS = { lockTimeoutMs: 10_000, idleTimeoutMs: 30_000 } as const;
-/** Written as the source of what the engine does to runs. */
-export const SOURCE = 'workflow';
 
 /** Advances a workflow run by what is due. @throws what the database throws; then nothing has happened. */
 export async function advanceRun(services: AdvanceServices, runId: string): Promise<AdvanceOutcome> {
@@ -79,14 +59,12 @@ export async function advanceRun(services: AdvanceServices, runId: string): Prom
     if (started.runs.length > 0) services.dispatcher.announce(started.runs, started.hinted);
     return outcome;
   } catch (error) {
-    for (const run of started.runs) services.payloads.discard(run.runId, run.paramsRef);
+    // A COMMIT that went unanswered may have happened: what it has not stored is swept up later.
+    if (classifySqlFault(error) !== 'connection') {
+      for (const run of started.runs) services.payloads.discard(run.runId, run.paramsRef);
+    }
     throw error;
   }
-}
-
-interface StartedRuns {
-  readonly runs: NewRun[];
-  readonly hinted: boolean;
 }
 
 async function advanceIn(
@@ -174,80 +152,6 @@ async function planAndCarryOut(
   return end;
 }
 
-/** @returns events that say what could not be started. */
-async function carryOut(
-  services: AdvanceServices,
-  trx: DbTransaction,
-  runId: string,
-  effects: Effects,
-  started: StartedRuns,
-): Promise<readonly WorkflowEvent[]> {
-  const refused: WorkflowEvent[] = [];
-  const runs: { readonly start: Start; readonly run: NewRun }[] = [];
-  for (const start of effects.starts) {
-    const prepared = await prepareRun(services, start, started);
-    if ('refused' in prepared) refused.push(prepared.refused);
-    else runs.push({ start, run: prepared.run });
-  }
-  await insertAll(
-    trx,
-    runs.map(({ run }) => run),
-    started.hinted,
-  );
-  await recordWorkflowSteps(
-    trx,
-    runId,
-    runs.map(({ start, run }) => ({ ...start.work, runId: run.runId })),
-  );
-  await recordInherited(
-    trx,
-    runs.flatMap(({ start, run }) =>
-      start.inherited === null ? [] : [{ runId: run.runId, inherited: start.inherited }],
-    ),
-  );
-  for (const approval of effects.asked) await askApproval(trx, runId, approval);
-  await withdrawApprovals(trx, runId, effects.withdrawn);
-  await setTimers(
-    trx,
-    runId,
-    effects.timers.map(({ timer, at }) => ({ timer, at, event: { type: 'timer_fired', timer } })),
-  );
-  await clearTimers(trx, runId, effects.cleared);
-  const cancelled = await runsOfWork(trx, runId, effects.cancelled);
-  await cancelRunsIn(asQueryable(trx), cancelled, 'given up by its workflow', SOURCE);
-  return refused;
-}
-
-async function prepareRun(
-  { dispatcher, payloads }: AdvanceServices,
-  { spec, work }: Start,
-  started: StartedRuns,
-): Promise<{ readonly run: NewRun } | { readonly refused: WorkflowEvent }> {
-  // Of a handler nobody knows the run waits for a worker that does, as every run.
-  const prepared = await dispatcher.prepare(spec, { allowUnknown: true });
-  switch (prepared.type) {
-    case 'prepared': {
-      const run = await payloads.stow(prepared.run);
-      started.runs.push(run);
-      return { run };
-    }
-    case 'invalid':
-      return { refused: refusedEvent(work, prepared.issues) };
-    case 'unknown_handler':
-      throw new InvariantError(`handler ${prepared.handler} was refused although any is allowed`);
-  }
-}
-
-async function insertAll(trx: DbTransaction, runs: readonly NewRun[], hinted: boolean): Promise<void> {
-  for (let from = 0; from < runs.length; from += RUNS_PER_STATEMENT) {
-    const slice = runs.slice(from, from + RUNS_PER_STATEMENT);
-    const outcomes = await insertRuns(asQueryable(trx), slice, { ambiguous: false, hinted });
-    if (outcomes.some(({ type }) => type !== 'inserted')) {
-      throw new InvariantError('a run that a workflow starts was there before');
-    }
-  }
-}
-
 async function finish(
   { dispatcher, payloads }: AdvanceServices,
   trx: DbTransaction,
@@ -262,42 +166,4 @@ async function finish(
   await cancelRunsIn(asQueryable(trx), left, 'its workflow has ended', SOURCE);
   await endRun(trx, payloads, locked, end);
   await endWorkflow(trx, runId);
-}
-
-/** The run that takes the place of one whose history has become too long. */
-async function goOnAsNew(
-  { dispatcher, payloads }: Pick<AdvanceServices, 'dispatcher' | 'payloads'>,
-  trx: DbTransaction,
-  { runId, name, run }: LockedWorkflow,
-  end: CompleteCommand,
-  head: RunHead,
-  started: StartedRuns,
-): Promise<void> {
-  const params: JsonObject = end.next ?? {};
-  const prepared = await dispatcher.prepare(
-    {
-      kind: 'workflow',
-      name,
-      params,
-      lane: run.lane,
-      correlationId: run.correlationId ?? runId,
-      triggerSource: 'workflow',
-      metadata: { continues: runId },
-      deadLetter: run.deadLetter,
-      ...(run.parentRunId === null ? {} : { parentRunId: run.parentRunId }),
-    },
-    { allowUnknown: true },
-  );
-  if (prepared.type !== 'prepared') {
-    throw new InvariantError(`the run that continues ${runId} was refused: ${prepared.type}`);
-  }
-  const next = await payloads.stow(prepared.run);
-  started.runs.push(next);
-  await insertAll(trx, [next], started.hinted);
-  const inherited = { previous: end.outputs, ancestors: head.ancestors };
-  // Who waits for this run waits for that one.
-  await replaceWork(trx, runId, next.runId);
-  await recordInherited(trx, [
-    { runId: next.runId, inherited: { ...inherited, environment: head.environment } },
-  ]);
 }

@@ -12,7 +12,7 @@ import type { Queryable } from '@spine/database';
 import type { EventSignal } from '@spine/execution';
 import type { Logger } from '@spine/observability';
 import { advanceRun } from './advance-run.ts';
-import type { AdvanceServices } from './advance-run.ts';
+import type { AdvanceServices } from './carry-out.ts';
 
 export interface WorkflowDriverOptions extends AdvanceServices {
   /** For looking who is due. */

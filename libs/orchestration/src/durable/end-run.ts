@@ -5,9 +5,8 @@ import { asQueryable, cancelRunsIn, settleInTransaction } from '@spine/database'
 import type { DbTransaction, LockedWorkflow, Settlement, StoredError } from '@spine/database';
 import { toStoredError } from '@spine/execution';
 import type { Payloads } from '@spine/execution';
+import { SOURCE } from './carry-out.ts';
 import type { CompleteCommand } from './effects.ts';
-
-const SOURCE = 'workflow';
 
 /** The result of a completed run is its outputs; those of one that goes on as a new run were handed on. */
 export async function endRun(

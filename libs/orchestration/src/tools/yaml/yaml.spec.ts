@@ -152,7 +152,7 @@ describe('YAML made to cost much', () => {
       );
     });
     expect(codes(`${head}${levels.join('\n')}\n`)).toEqual(['too_many_aliases']);
-    const wide = `    a: &a [${'x,'.repeat(50_000)}]\n    b: [${'*a,'.repeat(30)}]\n`;
+    const wide = `    a: &a [${'x,'.repeat(20_000)}]\n    b: [${'*a,'.repeat(60)}]\n`;
     expect(codes(`${head}${wide}`)).toEqual(['too_many_aliases']);
     expect(codes(`${head}    a: &a 1\n    b: [${'*a,'.repeat(YAML_LIMITS.aliases + 1)}]\n`)).toEqual([
       'too_many_aliases',
@@ -161,7 +161,7 @@ describe('YAML made to cost much', () => {
   });
 
   it('has a great many keys', () => {
-    const keys = Array.from({ length: 30_000 }, (_, at) => `    k${at}: 1`).join('\n');
+    const keys = Array.from({ length: 6_000 }, (_, at) => `    k${at}: 1`).join('\n');
     expect(codes(`${head}${keys}\n    k7: 2\n`)).toEqual(['duplicate_key']);
   });
 
