@@ -101,6 +101,7 @@ export * from './triggers/repository.ts';
 export * from './sql/errors.ts';
 export * from './sql/group-commit.ts';
 export * from './sql/kysely.ts';
+export type { NameTaken } from './sql/name-taken.ts';
 export * from './sql/pool.ts';
 export * from './sql/schema.ts';
 export * from './workers/drain.ts';

@@ -4,9 +4,12 @@ import { newId } from '@spine/core';
 import type { RunKind } from '@spine/core';
 import { asQueryable } from '../sql/kysely.ts';
 import type { Db, DbTransaction } from '../sql/kysely.ts';
-import { isUniqueViolation } from '../sql/errors.ts';
+import { orNameTaken } from '../sql/name-taken.ts';
+import type { NameTaken } from '../sql/name-taken.ts';
 import { definitionColumns, toScheduleRecord } from './record.ts';
 import type { ScheduleDefinition, ScheduleRecord, ScheduleState } from './record.ts';
+
+const NAME_INDEX = 'schedules_name';
 
 export interface NewSchedule {
   readonly definition: ScheduleDefinition;
@@ -17,7 +20,7 @@ export interface NewSchedule {
 
 export type ScheduleWrite =
   | { readonly type: 'written'; readonly schedule: ScheduleRecord }
-  | { readonly type: 'name_taken'; readonly name: string }
+  | NameTaken
   /** There are as many frequent schedules as may be. */
   | { readonly type: 'over_quota'; readonly quota: number }
   | { readonly type: 'not_found' }
@@ -40,7 +43,7 @@ export async function createSchedule(
   { definition, nextFireAt, createdBy }: NewSchedule,
   frequentQuota: number,
 ): Promise<ScheduleWrite> {
-  return writing(definition.name, () =>
+  return orNameTaken(definition.name, NAME_INDEX, () =>
     db.transaction().execute(async (trx) => {
       if (definition.frequent && nextFireAt !== null && !(await placeIsFree(trx, frequentQuota, null)))
         return { type: 'over_quota', quota: frequentQuota };
@@ -76,7 +79,7 @@ export async function changeSchedule(
   frequentQuota: number,
 ): Promise<ScheduleWrite> {
   const { scheduleId, version, definition, nextFireAt, state } = change;
-  return writing(definition.name, () =>
+  return orNameTaken(definition.name, NAME_INDEX, () =>
     db.transaction().execute(async (trx) => {
       // Only what fires takes a place: pausing is never refused.
       if (definition.frequent && state === 'active' && !(await placeIsFree(trx, frequentQuota, scheduleId)))
@@ -178,13 +181,4 @@ WHERE frequent AND state = 'active' AND schedule_id IS DISTINCT FROM $1::uuid`,
     values: [except],
   });
   return (rows[0]?.taken ?? 0) < quota;
-}
-
-async function writing(name: string, write: () => Promise<ScheduleWrite>): Promise<ScheduleWrite> {
-  try {
-    return await write();
-  } catch (error) {
-    if (isUniqueViolation(error, 'schedules_name')) return { type: 'name_taken', name };
-    throw error;
-  }
 }

@@ -1,7 +1,8 @@
 /** Triggers as clients see and change them. */
 import { sql } from 'kysely';
 import { newId } from '@spine/core';
-import { isUniqueViolation } from '../sql/errors.ts';
+import { orNameTaken } from '../sql/name-taken.ts';
+import type { NameTaken } from '../sql/name-taken.ts';
 import type { Db } from '../sql/kysely.ts';
 import { toDeliveryRecord, toTriggerRecord } from './record.ts';
 import type {
@@ -12,9 +13,11 @@ import type {
   TriggerRecord,
 } from './record.ts';
 
+const NAME_INDEX = 'event_triggers_name';
+
 export type TriggerWrite =
   | { readonly type: 'written'; readonly trigger: TriggerRecord }
-  | { readonly type: 'name_taken'; readonly name: string }
+  | NameTaken
   | { readonly type: 'not_found' }
   | { readonly type: 'stale'; readonly trigger: TriggerRecord };
 
@@ -38,7 +41,7 @@ export async function createTrigger(
   definition: TriggerDefinition,
   createdBy: string,
 ): Promise<TriggerWrite> {
-  return writing(definition.name, async () => {
+  return orNameTaken(definition.name, NAME_INDEX, async () => {
     const triggerId = newId();
     const row = await db
       .insertInto('event_triggers')
@@ -56,7 +59,7 @@ export async function changeTrigger(
   version: number,
   change: { readonly definition: TriggerDefinition; readonly state: 'active' | 'paused' },
 ): Promise<TriggerWrite> {
-  return writing(change.definition.name, async () => {
+  return orNameTaken(change.definition.name, NAME_INDEX, async () => {
     const row = await db
       .updateTable('event_triggers')
       .set({
@@ -169,13 +172,4 @@ export async function listDeliveries(
     .limit(limit + 1)
     .execute();
   return { deliveries: rows.slice(0, limit).map(toDeliveryRecord), hasMore: rows.length > limit };
-}
-
-async function writing(name: string, write: () => Promise<TriggerWrite>): Promise<TriggerWrite> {
-  try {
-    return await write();
-  } catch (error) {
-    if (isUniqueViolation(error, 'event_triggers_name')) return { type: 'name_taken', name };
-    throw error;
-  }
 }

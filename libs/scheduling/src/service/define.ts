@@ -1,14 +1,13 @@
 /** From what a client says to a schedule that can be stored. */
-import { ValidationError } from '@spine/core';
-import type { JsonObject, ValidationIssue } from '@spine/core';
+import type { JsonObject } from '@spine/core';
 import type { MisfirePolicyName, OverlapPolicyName, ScheduleDefinition } from '@spine/database';
 import type { WorkSpecJson } from '@spine/execution';
 import { checkTemplate } from '../params/template.ts';
 import { MAX_CATCH_UP } from '../plan/plan-tick.ts';
 import { checkTiming } from '../timing/check-timing.ts';
 import type { TimingInput } from '../timing/check-timing.ts';
-import { refuse } from '../timing/issues.ts';
-import { fireTimes, nextFire } from '../timing/next-fire.ts';
+import { Issues } from '../timing/issues.ts';
+import { fireTimes } from '../timing/next-fire.ts';
 import type { Timing } from '../timing/timing.ts';
 import type { TradingCalendars } from '../timing/trading-calendar.ts';
 import { checkRepeatableWork } from './repeatable-work.ts';
@@ -59,20 +58,15 @@ const LOOKED_AT = 12;
 
 /** @param now the database's time. @throws ValidationError with every field that is wrong. */
 export function defineSchedule(input: ScheduleInput, now: Date, calendars: TradingCalendars): Defined {
-  const issues: ValidationIssue[] = [];
-  const timing = collect(issues, () => checkTiming(input, now, calendars));
-  collect(issues, () => {
+  const issues = new Issues();
+  const checked = issues.of(() => checkTiming(input, now, calendars));
+  issues.of(() => {
     checkRepeatableWork(input.work, 'a schedule');
   });
-  collect(issues, () => {
+  issues.of(() => {
     checkTemplate((input.work.params ?? {}) as JsonObject);
   });
-  if (timing === undefined || issues.length > 0)
-    throw new ValidationError(issues.map(({ field, message }) => `${field}: ${message}`).join('; '), {
-      issues,
-    });
-  const nextFireAt = nextFire(timing, now, calendars);
-  if (nextFireAt === null) return refuse('schedule_type', 'never_fires', 'no time is left after now');
+  const { timing, nextFireAt } = issues.unless(checked);
   return {
     timing,
     nextFireAt,
@@ -102,14 +96,4 @@ function isFrequent(timing: Timing, now: Date, calendars: TradingCalendars): boo
     const before = times[index - 1];
     return before !== undefined && time.getTime() - before.getTime() < FREQUENT_MS;
   });
-}
-
-function collect<T>(issues: ValidationIssue[], check: () => T): T | undefined {
-  try {
-    return check();
-  } catch (error) {
-    if (!(error instanceof ValidationError)) throw error;
-    issues.push(...error.issues);
-    return undefined;
-  }
 }

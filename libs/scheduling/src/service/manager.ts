@@ -177,7 +177,7 @@ export class ScheduleManager {
   async preview(input: TimingInput, count: number, after?: Date): Promise<readonly Date[]> {
     const { db, calendars } = this.#options;
     const now = await databaseNow(db);
-    const timing = checkTiming(input, now, calendars);
+    const { timing } = checkTiming(input, now, calendars);
     return fireTimes(timing, after ?? now, Math.min(count, MAX_PREVIEW), calendars);
   }
 

@@ -1,8 +1,8 @@
 /** Reads the timing fields of a schedule, as the API takes them, into a {@link Timing}. */
-import { assertNever, ValidationError } from '@spine/core';
-import type { PlainDate, ValidationIssue } from '@spine/core';
+import { assertNever } from '@spine/core';
+import type { PlainDate } from '@spine/core';
 import { parseCron } from './cron.ts';
-import { refuse } from './issues.ts';
+import { Issues, refuse } from './issues.ts';
 import { nextFire, unknownCalendar } from './next-fire.ts';
 import { CALENDAR_PERIODS } from './timing.ts';
 import type { CalendarRule, Exclusion, Rule, ScheduleType, Timing } from './timing.ts';
@@ -35,33 +35,37 @@ const FIELD_OF = {
   calendar: ['calendarRule', 'calendar_rule'],
 } as const satisfies Record<ScheduleType, readonly [keyof TimingInput, string]>;
 
+export interface CheckedTiming {
+  readonly timing: Timing;
+  /** The first time after now. */
+  readonly nextFireAt: Date;
+}
+
 /**
  * @param now the database's time: the anchor of an interval without `starts_at`.
  * @throws ValidationError with every field that is wrong.
  */
-export function checkTiming(input: TimingInput, now: Date, calendars: TradingCalendars): Timing {
-  const issues: ValidationIssue[] = [];
-  const timeZone = collect(issues, () => parseTimeZone(input.timezone ?? 'UTC')) ?? 'UTC';
-  const rule = collect(issues, () => ruleOf(input, timeZone, now, calendars));
-  const exclusions = collect(issues, () => exclusionsOf(input)) ?? [];
-  collect(issues, () => checkForeignFields(input));
-  collect(issues, () => checkWindow(input));
-  if (rule === undefined || issues.length > 0) throw invalid(issues);
+export function checkTiming(input: TimingInput, now: Date, calendars: TradingCalendars): CheckedTiming {
+  const issues = new Issues();
+  const timeZone = issues.of(() => parseTimeZone(input.timezone ?? 'UTC')) ?? 'UTC';
+  const rule = issues.of(() => ruleOf(input, timeZone, now, calendars));
+  const exclusions = issues.of(() => exclusionsOf(input)) ?? [];
+  issues.of(() => checkForeignFields(input));
+  issues.of(() => checkWindow(input));
   const timing: Timing = {
-    rule,
+    rule: issues.unless(rule),
     timeZone,
     startsAt: input.startsAt ?? null,
     endsAt: input.endsAt ?? null,
     exclusions,
   };
-  if (nextFire(timing, now, calendars) === null) {
-    refuse(
-      FIELD_OF[input.scheduleType][1],
-      'never_fires',
-      'no time is left after now within starts_at, ends_at and the exclusions',
-    );
-  }
-  return timing;
+  const nextFireAt = nextFire(timing, now, calendars);
+  if (nextFireAt !== null) return { timing, nextFireAt };
+  return refuse(
+    FIELD_OF[input.scheduleType][1],
+    'never_fires',
+    'no time is left after now within starts_at, ends_at and the exclusions',
+  );
 }
 
 function ruleOf(input: TimingInput, timeZone: string, now: Date, calendars: TradingCalendars): Rule {
@@ -150,20 +154,4 @@ function checkWindow({ startsAt, endsAt }: TimingInput): void {
       'before_start',
       `${endsAt.toISOString()} is not after starts_at, ${startsAt.toISOString()}`,
     );
-}
-
-function collect<T>(issues: ValidationIssue[], check: () => T): T | undefined {
-  try {
-    return check();
-  } catch (error) {
-    if (!(error instanceof ValidationError)) throw error;
-    issues.push(...error.issues);
-    return undefined;
-  }
-}
-
-function invalid(issues: readonly ValidationIssue[]): ValidationError {
-  return new ValidationError(issues.map(({ field, message }) => `${field}: ${message}`).join('; '), {
-    issues,
-  });
 }

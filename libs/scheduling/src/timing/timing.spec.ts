@@ -23,7 +23,7 @@ const exchange: TradingCalendar = {
 const calendars = new Map([['TEST', exchange]]);
 
 const times = (input: TimingInput, after: string, count: number): string[] =>
-  fireTimes(checkTiming(input, NOW, calendars), new Date(after), count, calendars).map((time) =>
+  fireTimes(checkTiming(input, NOW, calendars).timing, new Date(after), count, calendars).map((time) =>
     time.toISOString(),
   );
 
@@ -245,7 +245,7 @@ describe('windows and exclusions', () => {
     };
     const known = new Map([['TEST', ending]]);
     const rule = { exchange: 'TEST', period: 'month', nth: 1, at: '08:00' } as const;
-    const timing = checkTiming({ scheduleType: 'calendar', calendarRule: rule }, NOW, known);
+    const { timing } = checkTiming({ scheduleType: 'calendar', calendarRule: rule }, NOW, known);
     const found = fireTimes(timing, NOW, 9, known).map((time) => time.toISOString());
     expect(found).toEqual(['2026-01-02', '2026-02-02', '2026-03-02'].map((day) => `${day}T08:00:00.000Z`));
     expect(() => fireTimes(timing, new Date('2026-04-01T00:00:00Z'), 1, known)).toThrowError(

@@ -1,12 +1,11 @@
 /** From what a client says to a trigger that can be stored. */
 import { isAbsolute, normalize } from 'node:path';
-import { assertNever, parseCondition, parseJsonLocation, ValidationError } from '@spine/core';
-import type { ValidationIssue } from '@spine/core';
+import { assertNever, parseCondition, parseJsonLocation } from '@spine/core';
 import { EXPECTED_CHANNEL } from '@spine/database';
 import type { EventSource, TriggerDefinition } from '@spine/database';
 import type { WorkSpecJson } from '@spine/execution';
 import { checkRepeatableWork } from '../service/repeatable-work.ts';
-import { refuse } from '../timing/issues.ts';
+import { Issues, refuse } from '../timing/issues.ts';
 
 /** A source and what it has to be told. */
 export type SourceInput =
@@ -69,31 +68,18 @@ export const RUN_EVENTS = 'runs';
 
 /** @throws ValidationError with every field that is wrong. */
 export function defineTrigger(input: TriggerInput): TriggerDefinition {
-  const issues: ValidationIssue[] = [];
-  const attempt = <T>(check: () => T): T | undefined => {
-    try {
-      return check();
-    } catch (error) {
-      if (!(error instanceof ValidationError)) throw error;
-      issues.push(...error.issues);
-      return undefined;
-    }
-  };
+  const issues = new Issues();
   const { filter, paramMapping = {}, work } = input;
-  const source = attempt(() => sourceOf(input));
-  attempt(() => filter !== undefined && parseCondition(filter, ['event'], 'filter'));
-  attempt(() => {
+  const source = issues.of(() => sourceOf(input));
+  issues.of(() => filter !== undefined && parseCondition(filter, ['event'], 'filter'));
+  issues.of(() => {
     checkMapping(paramMapping);
   });
-  attempt(() => {
+  issues.of(() => {
     checkRepeatableWork(work, 'a trigger');
   });
-  if (source === undefined || issues.length > 0)
-    throw new ValidationError(issues.map(({ field, message }) => `${field}: ${message}`).join('; '), {
-      issues,
-    });
   return {
-    ...source,
+    ...issues.unless(source),
     name: input.name,
     description: input.description ?? null,
     filter: filter ?? null,
