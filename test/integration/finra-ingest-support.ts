@@ -65,7 +65,9 @@ export class IngestBed {
   }
 
   async clear(): Promise<void> {
-    await this.owner.query('TRUNCATE finra_otc_transparency_raw, rejects, manifest CASCADE');
+    await this.owner.query(
+      'TRUNCATE finra_otc_transparency_raw, rejects, manifest, watermarks, asset_materializations CASCADE',
+    );
   }
 
   async execute(params: Params, options: Partial<WorkSpec> = {}) {

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { manifestOf } from '@spine/database';
+import { getWatermark, manifestOf } from '@spine/database';
 import { operationSpec } from '@spine/execution';
 import type { Engine } from '@spine/execution';
 import { DOMAIN, INGEST_WEEK, RejectReason } from '@spine/finra-otc';
@@ -117,6 +117,32 @@ describe('a weekly file', () => {
           source_file: WEEK,
         },
       },
+    ]);
+  });
+
+  it('moves its watermark and makes its asset in the transaction that ends the run', async () => {
+    const week = await ingest({ file_path: WEEK });
+    await ingest({
+      file_path: write('later.csv', [HEADER, lineOf('AABB')]),
+      week_ending: '2025-12-19',
+      force: true,
+    });
+    // The same file and an older week produce nothing new and move nothing back.
+    await ingest({ file_path: WEEK });
+    const mark = await getWatermark(engine.db, DOMAIN, 'weekly_files', { tier: 'OTC' });
+    expect(mark?.highWater).toBe('2025-12-19');
+    const made = await query(
+      `SELECT partition_key, data_version, row_count::int, xmin::text = (SELECT xmin::text FROM runs r WHERE r.id = m.run_id) AS together
+       FROM asset_materializations m WHERE asset_key = 'finra/otc_transparency/raw' ORDER BY materialization_id`,
+    );
+    expect(made).toMatchObject([
+      {
+        partition_key: '{"tier":"OTC","week_ending":"2025-12-12"}',
+        data_version: week.file_sha256,
+        row_count: 60,
+        together: true,
+      },
+      { partition_key: '{"tier":"OTC","week_ending":"2025-12-19"}', row_count: 1, together: true },
     ]);
   });
 

@@ -1,7 +1,8 @@
 /**
  * Ingests one weekly file.
  *
- * 1. Rows, rejects and the manifest's row commit together, and only while this attempt holds the run.
+ * 1. Rows, rejects, the manifest's row, the watermark, the asset's materialization and the end of the run commit together,
+ *    and only while this attempt holds the run.
  * 2. inserted + duplicates + rejected = file_rows, always: every line below the header that is not blank is one of them.
  * 3. Which rows are new is decided by their hashes in the table alone, so the same file again inserts nothing.
  * 4. A capture's time is read under its partition's lock: of two captures the one with the later time commits later, so
@@ -9,12 +10,11 @@
  * 5. The file is read twice, first to learn its hash, tier and week; both passes must see the same bytes.
  */
 import { createHash } from 'node:crypto';
-import { ParseError, SourceError } from '@spine/core';
+import { assetKey, ParseError, SourceError } from '@spine/core';
 import type { WeekEnding } from '@spine/core';
-import { advanceManifest } from '@spine/database';
-import type { DbTransaction } from '@spine/database';
+import type { PartitionKey } from '@spine/database';
 import { openDataFile, readBytes } from '@spine/execution';
-import type { DataFile, HandlerContext } from '@spine/execution';
+import type { DataFile, HandlerContext, Publication, Published } from '@spine/execution';
 import { FileFacts } from './facts.ts';
 import { IngestWriter } from './ingest-writer.ts';
 import type { IngestCounts } from './ingest-writer.ts';
@@ -22,6 +22,7 @@ import { readLines } from './lines.ts';
 import type { SourceLine } from './lines.ts';
 import { beginCapture, countRows } from './repository.ts';
 import type { Partition } from './row.ts';
+import { INGEST_RULE_VERSION } from './rule-version.ts';
 import { sortLines } from './sort-lines.ts';
 import { DOMAIN, Stage } from './vocabulary.ts';
 import type { Tier } from './vocabulary.ts';
@@ -49,6 +50,9 @@ export interface IngestWeekResult extends IngestCounts {
 /** Largest file that is ingested: five times two million rows. Memory does not grow with it, its transaction does. */
 export const MAX_FILE_BYTES = 1024 ** 3;
 
+/** The source of the watermark: how far the weekly files of a tier have been read. */
+export const WEEKLY_FILES = 'weekly_files';
+
 /** Lines that are looked at between two looks at the clock and the signal. */
 const LINES_PER_CHUNK = 100;
 
@@ -57,7 +61,7 @@ export async function ingestWeek(
   params: IngestWeekParams,
   ctx: HandlerContext,
   dataRoots: readonly string[],
-): Promise<IngestWeekResult> {
+): Promise<Published<IngestWeekResult>> {
   const file = await openDataFile(params.file_path, dataRoots, MAX_FILE_BYTES);
   try {
     return await new Ingest(file, params, ctx).run();
@@ -78,7 +82,7 @@ class Ingest {
     this.#ctx = ctx;
   }
 
-  async run(): Promise<IngestWeekResult> {
+  async run(): Promise<Published<IngestWeekResult>> {
     const facts = new FileFacts();
     const sha256 = await this.#read((lines) => facts.add(lines));
     if (facts.lines === 0) throw new ParseError(`${this.#file.name} has a header and no rows`);
@@ -91,16 +95,13 @@ class Ingest {
     });
     await this.#warn(week);
     const partition = { tier: decideTier(tier, facts.tier), weekEnding: week.weekEnding };
-    const stored = await this.#ctx.transaction((trx) => this.#store(trx, partition, sha256));
-    const { inserted, duplicates, rejected } = stored;
-    this.#ctx.progress(1, `${inserted} inserted, ${duplicates} duplicates, ${rejected} rejected`);
-    return {
+    return this.#ctx.publish(async (publication) => ({
       file_path,
       file_sha256: sha256,
       week_ending: partition.weekEnding.date,
       tier: partition.tier,
-      ...stored,
-    };
+      ...(await this.#store(publication, partition, sha256)),
+    }));
   }
 
   /** Reads the file from its start, one chunk of lines at a time; answers its SHA-256. */
@@ -113,7 +114,7 @@ class Ingest {
     for await (const lines of readLines(readBytes(this.#file), LINES_PER_CHUNK, observe)) {
       this.#ctx.signal.throwIfAborted();
       await use(lines);
-      // The end is reported when it is reached: after the commit.
+      // The end is told by the run's own end, which commits with the rows.
       this.#ctx.progress(
         Math.min(this.#bytesRead / (2 * this.#file.size), 0.99),
         `reading ${this.#file.name}`,
@@ -123,11 +124,12 @@ class Ingest {
   }
 
   async #store(
-    trx: DbTransaction,
+    publication: Publication,
     partition: Partition,
     sha256: string,
   ): Promise<IngestCounts & Pick<IngestWeekResult, 'capture_id'>> {
     const { runId, correlationId: batchId } = this.#ctx.run;
+    const { trx } = publication;
     const { capturedAt, capturedOn } = await beginCapture(trx, partition);
     checkWeekIsOver(partition.weekEnding, capturedOn);
     const captureId = [
@@ -152,17 +154,52 @@ class Ingest {
         retryable: true,
       });
     }
-    await advanceManifest(trx, {
+    const partitionKey = { week_ending: partition.weekEnding.date, tier: partition.tier };
+    const rowCount = await countRows(trx, partition);
+    await publication.stage({
       domain: DOMAIN,
-      partitionKey: { week_ending: partition.weekEnding.date, tier: partition.tier },
+      partitionKey,
       stage: Stage.INGESTED.name,
       stageRank: Stage.INGESTED.rank,
-      rowCount: await countRows(trx, partition),
-      metrics: { ...counts, capture_id: captureId, source_file: this.#file.name, file_sha256: sha256 },
-      runId,
-      batchId,
+      rowCount,
+      metrics: { ...counts, capture_id: captureId, source_file: sourceFile, file_sha256: sha256 },
     });
+    // The newest week there is of a tier; an older one that comes later leaves it where it is.
+    await publication.watermark({
+      domain: DOMAIN,
+      source: WEEKLY_FILES,
+      partitionKey: { tier: partition.tier },
+      kind: 'date',
+      highWater: partition.weekEnding.date,
+      metadata: { capture_id: captureId },
+    });
+    // A file that says nothing new has produced nothing.
+    if (counts.inserted > 0) await this.#materialize(publication, partitionKey, rowCount, sha256);
     return { capture_id: captureId, ...counts };
+  }
+
+  async #materialize(
+    publication: Publication,
+    partitionKey: PartitionKey,
+    rowCount: number,
+    sha256: string,
+  ): Promise<void> {
+    await publication.materialize({
+      assetKey: assetKey(...DOMAIN.split('.'), 'raw'),
+      domain: DOMAIN,
+      partitionKey,
+      codeVersion: INGEST_RULE_VERSION,
+      dataVersion: sha256,
+      rowCount,
+      upstreams: [
+        {
+          type: 'source',
+          assetKey: assetKey(...DOMAIN.split('.'), WEEKLY_FILES),
+          partitionKey: { file: this.#file.name },
+          dataVersion: sha256,
+        },
+      ],
+    });
   }
 
   /** Tells where the file contradicts the week it is ingested as. */
