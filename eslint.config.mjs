@@ -27,12 +27,18 @@ const LAYERS = {
   runtimes: ENGINE,
   framework: [...ENGINE, 'scheduling', 'orchestration', 'runtimes'],
   domain: BELOW_DOMAINS,
-  cli: ENGINE,
+  // Calls the API as anybody does: it needs nothing of the workspace, so that it can be installed alone.
+  sdk: [],
+  mcp: [...FOUNDATION, 'sdk'],
+  cli: [...ENGINE, 'orchestration', 'sdk', 'mcp'],
+  examples: [...BELOW_DOMAINS, 'domain'],
+  // What a deployment can run: the one place that names every domain.
+  catalog: [...BELOW_DOMAINS, 'domain', 'examples'],
   testing: ['core', 'config', 'database', 'execution'],
   // Each service has its own tag; none is named here, so no service imports another.
-  api: [...BELOW_DOMAINS, 'domain'],
-  worker: [...BELOW_DOMAINS, 'domain'],
-  scheduler: [...BELOW_DOMAINS, 'domain'],
+  api: [...BELOW_DOMAINS, 'domain', 'examples', 'catalog'],
+  worker: [...BELOW_DOMAINS, 'domain', 'examples', 'catalog'],
+  scheduler: [...BELOW_DOMAINS, 'domain', 'examples', 'catalog'],
 };
 
 /** A domain is pure logic and handlers: it reaches the world through what the layers below give it. */

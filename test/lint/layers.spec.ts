@@ -17,14 +17,18 @@ const RANKS: Readonly<Record<string, number>> = {
   'domain-one': 6,
   'domain-two': 6,
   'reference-calendar': 6,
-  api: 7,
-  worker: 7,
-  scheduler: 7,
+  examples: 7,
+  catalog: 8,
+  api: 9,
+  worker: 9,
+  scheduler: 9,
 };
 
 /** Packages outside the order: they import these, and nobody imports them. */
 const OUTSIDERS: Readonly<Record<string, readonly string[]>> = {
-  cli: ['core', 'config', 'observability', 'database', 'execution'],
+  sdk: [],
+  mcp: ['core', 'config', 'observability', 'sdk'],
+  cli: ['core', 'config', 'observability', 'database', 'execution', 'orchestration', 'sdk', 'mcp'],
   testing: ['core', 'config', 'database', 'execution'],
 };
 

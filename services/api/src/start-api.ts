@@ -1,21 +1,15 @@
+import { createCatalog } from '@spine/catalog';
 import type { SecretsResolver, Settings } from '@spine/config';
-import {
-  createEngine,
-  HandlerRegistry,
-  registerBuiltinHandlers,
-  registerLedgerOperations,
-} from '@spine/execution';
-import { ingestReplayer, registerFinraOtc } from '@spine/finra-otc';
+import { createEngine } from '@spine/execution';
+import type { HandlerRegistry } from '@spine/execution';
 import { createLogger, Metrics } from '@spine/observability';
 import type { RunningService } from '@spine/observability';
-import { registerReferenceCalendar } from '@spine/reference-calendar';
 import { createApp } from './app.ts';
 
 /** The handlers the API can describe and whose params it checks at submit. */
 function createRegistry(dataRoots: readonly string[]): HandlerRegistry {
-  const registry = registerBuiltinHandlers(new HandlerRegistry());
-  registerLedgerOperations(registry, { replayers: [ingestReplayer] });
-  return registerReferenceCalendar(registerFinraOtc(registry, { dataRoots }), { dataRoots }).check();
+  const { handlers, workflows } = createCatalog({ dataRoots });
+  return workflows.registerHandlers(handlers).check();
 }
 
 /** Starts the API and answers when it accepts requests. */

@@ -1,39 +1,29 @@
 import { fileURLToPath } from 'node:url';
+import { createCatalog } from '@spine/catalog';
 import type { SecretsResolver, Settings } from '@spine/config';
 import {
   createEngine,
-  HandlerRegistry,
   LoopWatchdog,
   Recycler,
-  registerBuiltinHandlers,
-  registerLedgerOperations,
   Worker,
   startEngineHealth,
   ThreadPool,
 } from '@spine/execution';
-import { ingestReplayer, registerFinraOtc } from '@spine/finra-otc';
+import type { HandlerRegistry } from '@spine/execution';
 import { createLogger, Metrics } from '@spine/observability';
 import type { RunningService } from '@spine/observability';
 import { openWorkflowDriver } from '@spine/orchestration';
 import type { WorkflowRegistry } from '@spine/orchestration';
-import { registerReferenceCalendar } from '@spine/reference-calendar';
 
 /** What this deployment's code lies under, isolated handlers included. */
 const CODE_ROOT = fileURLToPath(new URL('../../..', import.meta.url));
-
-/** Everything this deployment's workers can execute. */
-function createRegistry(dataRoots: readonly string[]): HandlerRegistry {
-  const registry = registerBuiltinHandlers(new HandlerRegistry());
-  registerLedgerOperations(registry, { replayers: [ingestReplayer] });
-  return registerReferenceCalendar(registerFinraOtc(registry, { dataRoots }), { dataRoots });
-}
 
 export interface StartWorkerOptions {
   /** Registers handlers beside those of this deployment. Default none. */
   readonly moreHandlers?: (registry: HandlerRegistry) => HandlerRegistry;
   /** What handlers get their secrets from. Default: none, and `ctx.secret` fails. */
   readonly secrets?: SecretsResolver;
-  /** Workflows this worker runs and advances. Default none: it neither claims nor advances any. */
+  /** Workflows this worker runs and advances instead of those of this deployment. */
   readonly workflows?: WorkflowRegistry;
 }
 
@@ -43,13 +33,14 @@ export interface StartWorkerOptions {
  */
 export async function startWorker(
   settings: Settings<'worker'>,
-  { moreHandlers = (registry) => registry, secrets, workflows }: StartWorkerOptions = {},
+  { moreHandlers = (registry) => registry, secrets, ...instead }: StartWorkerOptions = {},
 ): Promise<RunningService> {
   const logger = createLogger({ service: 'worker', level: settings.log.level });
   for (const warning of settings.warnings) logger.warn(warning);
   const metrics = new Metrics('worker');
-  const registry = moreHandlers(createRegistry(settings.dataRoots));
-  workflows?.registerHandlers(registry);
+  const catalog = createCatalog({ dataRoots: settings.dataRoots });
+  const { workflows = catalog.workflows } = instead;
+  const registry = workflows.registerHandlers(moreHandlers(catalog.handlers));
   const engine = await createEngine({
     databaseUrl: settings.database.url.reveal(),
     redisUrl: settings.redis.url?.reveal() ?? null,
@@ -63,10 +54,10 @@ export async function startWorker(
   });
   // Starts no thread before an isolated handler is called.
   const threads = new ThreadPool({ root: CODE_ROOT, logger });
-  const driver = workflows && openWorkflowDriver(engine, settings.database.url.reveal());
+  const driver = openWorkflowDriver(engine, settings.database.url.reveal());
   const worker = new Worker({
     ...engine,
-    ...(driver === undefined ? {} : { onEnded: driver.onEnded }),
+    onEnded: driver.onEnded,
     threads,
     secrets,
     lanes: settings.worker.lanes,
@@ -90,7 +81,7 @@ export async function startWorker(
     stop: async () => {
       recycler.stop();
       await worker.stop(settings.shutdownGraceSeconds * 1000);
-      await driver?.stop();
+      await driver.stop();
       watchdog.stop();
       await threads.close();
       await health?.close();

@@ -100,6 +100,7 @@ export class DataController {
 
   @Get('weeks')
   @Operation({
+    scope: 'read',
     summary: 'List the weeks of a tier, newest first',
     description: 'Of each week the newest capture that was known, with its totals.',
     answers: { 200: { description: 'One page', schema: listOf(weekJson) } },
@@ -128,6 +129,7 @@ export class DataController {
 
   @Get('symbols')
   @Operation({
+    scope: 'read',
     summary: 'List the symbols of a week, most shares first',
     answers: { 200: { description: 'One page', schema: listOf(symbolJson) } },
     problems: ['NOT_FOUND'],
@@ -152,6 +154,7 @@ export class DataController {
 
   @Get('symbols/:symbol/history')
   @Operation({
+    scope: 'read',
     summary: 'List the weeks of a symbol, newest first',
     description: 'Weeks in which the symbol was not traded are not listed.',
     answers: { 200: { description: 'One page', schema: listOf(symbolJson) } },
@@ -179,6 +182,7 @@ export class DataController {
 
   @Get('venues')
   @Operation({
+    scope: 'read',
     summary: 'List the venues of a week by their part of its shares',
     answers: { 200: { description: 'One page', schema: listOf(venueJson) } },
     problems: ['NOT_FOUND'],

@@ -43,6 +43,7 @@ export class DatabaseController {
 
   @Get('health')
   @Operation({
+    scope: 'read',
     summary: 'How the database is doing',
     answers: {
       200: { description: 'Figures and what is wrong with them', schema: envelopeOf(databaseHealthJson) },
@@ -57,6 +58,7 @@ export class DatabaseController {
 
   @Get('tables')
   @Operation({
+    scope: 'read',
     summary: 'List tables with their sizes, the largest first',
     answers: { 200: { description: 'One page', schema: listOf(tableJson) } },
   })
@@ -69,6 +71,7 @@ export class DatabaseController {
 
   @Get('indexes')
   @Operation({
+    scope: 'read',
     summary: 'List indexes that nothing needs, or all, the largest first',
     answers: { 200: { description: 'One page', schema: listOf(indexJson) } },
   })
@@ -86,6 +89,7 @@ export class DatabaseController {
 
   @Get('schema')
   @Operation({
+    scope: 'read',
     summary: 'The schema as it stands in the database',
     answers: { 200: { description: 'Tables by name', schema: envelopeOf(schemaJson) } },
   })
@@ -99,6 +103,7 @@ export class DatabaseController {
   @Post('vacuum')
   @HttpCode(200)
   @Operation({
+    scope: 'admin',
     summary: 'Vacuum and analyze a table',
     description:
       'Answers when it is done, which takes as long as the table is large; reads and writes go on meanwhile. It is done as the role that the API logs in with, which must own the table or hold MAINTAIN on it.',

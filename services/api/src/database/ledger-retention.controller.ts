@@ -34,6 +34,7 @@ export class LedgerRetentionController {
 
   @Get('retention')
   @Operation({
+    scope: 'read',
     summary: 'How long the tables of the ledger are kept, and what may go now',
     description:
       'Rows are judged by the minimum of their table. POST /database/purge tells of other periods.',
@@ -54,6 +55,7 @@ export class LedgerRetentionController {
   @Post('purge')
   @HttpCode(200)
   @Operation({
+    scope: 'admin',
     summary: 'Delete old rows of a table of the ledger, or say what would go',
     description:
       'A period under the minimum of the table is refused, and so is a table that is kept forever, such as rejects.',

@@ -35,6 +35,7 @@ export class BulkDeadLettersController {
 
   @Get('stats')
   @Operation({
+    scope: 'read',
     summary: 'Count dead letters by handler and category',
     answers: { 200: { description: 'The counts', schema: envelopeOf(deadLetterStatsJson) } },
   })
@@ -47,6 +48,7 @@ export class BulkDeadLettersController {
 
   @Post('replay')
   @Operation({
+    scope: 'operate',
     summary: 'Run many dead letters again',
     description:
       'Each as a new run, with an outcome of its own. When there are more than the limit, call again: what was replayed is not pending any more.',
@@ -69,6 +71,7 @@ export class BulkDeadLettersController {
   @Post('resolve')
   @HttpCode(200)
   @Operation({
+    scope: 'operate',
     summary: 'Close many dead letters without running them again',
     answers: { 200: { description: 'What was closed', schema: envelopeOf(bulkResolveJson) } },
     problems: ['PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'],
@@ -85,6 +88,7 @@ export class BulkDeadLettersController {
   @Post('purge')
   @HttpCode(200)
   @Operation({
+    scope: 'operate',
     summary: 'Delete dead letters that were resolved long ago',
     description: 'Never a pending one. Their runs stay.',
     answers: { 200: { description: 'How many', schema: envelopeOf(purgedJson) } },

@@ -46,6 +46,7 @@ export class DeadLettersController {
 
   @Get()
   @Operation({
+    scope: 'read',
     summary: 'List dead letters, newest first',
     answers: { 200: { description: 'One page', schema: listOf(deadLetterJson) } },
   })
@@ -59,6 +60,7 @@ export class DeadLettersController {
 
   @Get(':dead_letter_id')
   @Operation({
+    scope: 'read',
     summary: 'Get a dead letter',
     answers: { 200: { description: 'The dead letter', schema: envelopeOf(deadLetterJson) } },
     problems: ['NOT_FOUND'],
@@ -76,6 +78,7 @@ export class DeadLettersController {
   @Post(':dead_letter_id/replay')
   @ApiBody({ required: false })
   @Operation({
+    scope: 'operate',
     summary: 'Run a dead letter again',
     description:
       'Stores a new run and closes the dead letter in one transaction; of two replays at once one wins.',
@@ -107,6 +110,7 @@ export class DeadLettersController {
   @HttpCode(200)
   @ApiBody({ required: false })
   @Operation({
+    scope: 'operate',
     summary: 'Close a dead letter without running it again',
     answers: { 200: { description: 'The closed dead letter', schema: envelopeOf(deadLetterJson) } },
     problems: ['NOT_FOUND', 'CONFLICT', 'UNSUPPORTED_MEDIA_TYPE'],

@@ -73,6 +73,7 @@ export class EventsController implements OnModuleDestroy {
     description: 'Where to resume; sent by EventSource itself.',
   })
   @Operation({
+    scope: 'read',
     summary: 'Follow the events of runs as they come',
     description:
       'Server-sent events: data is a RunEvent. At least once: after a reconnect some may come again, told by event_id; ' +
@@ -115,6 +116,7 @@ export class EventsController implements OnModuleDestroy {
 
   @Get('status')
   @Operation({
+    scope: 'read',
     summary: 'How events are followed from this process',
     answers: { 200: { description: 'Status', schema: envelopeOf(streamsStatusJson) } },
   })

@@ -25,6 +25,7 @@ export class PublishController {
   @Post('publish')
   @HttpCode(202)
   @Operation({
+    scope: 'submit',
     summary: 'Publish an event to whoever listens now',
     description:
       'It goes to subscribers of the event bus in every process, and to clients that follow the event stream, there as ' +

@@ -82,6 +82,7 @@ export class FunctionsController {
 
   @Get()
   @Operation({
+    scope: 'read',
     summary: 'List the handlers that runs can name',
     description: 'Those this process knows, and those only live workers know.',
     answers: { 200: { description: 'One page', schema: listOf(functionJson) } },
@@ -98,6 +99,7 @@ export class FunctionsController {
 
   @Get(':kind/:name')
   @Operation({
+    scope: 'read',
     summary: 'Get a handler',
     answers: { 200: { description: 'The handler', schema: envelopeOf(functionJson) } },
     problems: ['NOT_FOUND'],

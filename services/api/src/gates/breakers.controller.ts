@@ -43,6 +43,7 @@ export class BreakersController {
 
   @Get()
   @Operation({
+    scope: 'read',
     summary: 'List circuit breakers',
     description: 'Those that were ever open or forced; a dependency that is not listed is closed.',
     answers: { 200: { description: 'One page, by name', schema: listOf(breakerJson) } },
@@ -70,6 +71,7 @@ export class BreakersController {
 
   @Get(':name')
   @Operation({
+    scope: 'read',
     summary: 'Get a circuit breaker',
     answers: { 200: { description: 'The breaker', schema: envelopeOf(breakerJson) } },
     problems: ['NOT_FOUND'],
@@ -88,6 +90,7 @@ export class BreakersController {
   @HttpCode(200)
   @ApiBody({ required: false })
   @Operation({
+    scope: 'operate',
     summary: 'Open a circuit breaker',
     description: 'Calls of the dependency are refused, and runs that name it wait.',
     answers: { 200: { description: 'The breaker as it is now', schema: envelopeOf(breakerJson) } },
@@ -106,6 +109,7 @@ export class BreakersController {
   @HttpCode(200)
   @ApiBody({ required: false })
   @Operation({
+    scope: 'operate',
     summary: 'Keep a circuit breaker closed',
     description: 'Calls pass whatever fails, until it is opened or reset.',
     answers: { 200: { description: 'The breaker as it is now', schema: envelopeOf(breakerJson) } },
@@ -124,6 +128,7 @@ export class BreakersController {
   @HttpCode(200)
   @ApiBody({ required: false })
   @Operation({
+    scope: 'operate',
     summary: 'Reset a circuit breaker',
     description: 'Closed, and from then on opened by the workers again when calls fail.',
     answers: { 200: { description: 'The breaker as it is now', schema: envelopeOf(breakerJson) } },

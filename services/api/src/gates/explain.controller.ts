@@ -19,6 +19,7 @@ export class ExplainController {
 
   @Get(':run_id/explain')
   @Operation({
+    scope: 'read',
     summary: 'Why a run waits',
     description:
       'Every reason that keeps it from starting now, read in one snapshot from the rows that decide: times, pauses, workers, and the gates with who holds them.',

@@ -20,6 +20,7 @@ export class LimitsController {
 
   @Get()
   @Operation({
+    scope: 'read',
     summary: 'List the keys that limits are counted under',
     description:
       'Concurrency keys with their holders, rates with what is free, singletons with their active run.',

@@ -33,6 +33,7 @@ export class AnomaliesController {
 
   @Get()
   @Operation({
+    scope: 'read',
     summary: 'List anomalies, newest first',
     answers: { 200: { description: 'One page', schema: listOf(anomalyJson) } },
   })
@@ -54,6 +55,7 @@ export class AnomaliesController {
 
   @Get(':anomaly_id')
   @Operation({
+    scope: 'read',
     summary: 'Get an anomaly',
     answers: { 200: { description: 'The anomaly', schema: envelopeOf(anomalyJson) } },
     problems: ['NOT_FOUND'],
@@ -72,6 +74,7 @@ export class AnomaliesController {
   @HttpCode(200)
   @ApiBody({ required: false })
   @Operation({
+    scope: 'operate',
     summary: 'Resolve an anomaly',
     description: 'Once: whoever comes second is told who was first. It stays on record.',
     answers: { 200: { description: 'The resolved anomaly', schema: envelopeOf(anomalyJson) } },

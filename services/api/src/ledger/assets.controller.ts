@@ -77,6 +77,7 @@ export class AssetsController {
 
   @Get()
   @Operation({
+    scope: 'read',
     summary: 'List assets by key, with their freshness',
     answers: { 200: { description: 'One page', schema: listOf(assetJson) } },
   })
@@ -106,6 +107,7 @@ export class AssetsController {
   @Get(':asset_key')
   @ApiParam(KEY_PARAM)
   @Operation({
+    scope: 'read',
     summary: 'Get an asset as it stands',
     answers: { 200: { description: 'The asset', schema: envelopeOf(assetJson) } },
     problems: ['NOT_FOUND'],
@@ -121,6 +123,7 @@ export class AssetsController {
   @Put(':asset_key')
   @ApiParam(KEY_PARAM)
   @Operation({
+    scope: 'operate',
     summary: 'Say what an asset is and how fresh it has to be',
     description:
       'Said again, the newest definition holds. Materializations and observations stay as they are.',
@@ -141,6 +144,7 @@ export class AssetsController {
   @Get(':asset_key/materializations')
   @ApiParam(KEY_PARAM)
   @Operation({
+    scope: 'read',
     summary: 'List the materializations of an asset, newest first',
     answers: { 200: { description: 'One page', schema: listOf(materializationWithInputsJson) } },
     problems: ['NOT_FOUND'],
@@ -175,6 +179,7 @@ export class AssetsController {
   @Get(':asset_key/observations')
   @ApiParam(KEY_PARAM)
   @Operation({
+    scope: 'read',
     summary: 'List the observations of an asset, newest first',
     answers: { 200: { description: 'One page', schema: listOf(observationJson) } },
     problems: ['NOT_FOUND'],
@@ -203,6 +208,7 @@ export class AssetsController {
   @HttpCode(201)
   @ApiParam(KEY_PARAM)
   @Operation({
+    scope: 'operate',
     summary: 'Record that somebody looked at an asset',
     description: 'Appended, never changed.',
     answers: { 201: { description: 'Recorded', schema: envelopeOf(observedJson) } },
@@ -235,6 +241,7 @@ export class AssetsController {
   @Get(':asset_key/lineage')
   @ApiParam(KEY_PARAM)
   @Operation({
+    scope: 'read',
     summary: 'What an asset is made from, and what is made from it',
     answers: { 200: { description: 'The assets around it', schema: envelopeOf(lineageJson) } },
     problems: ['NOT_FOUND'],

@@ -32,6 +32,7 @@ export class BackfillControlController {
   @HttpCode(200)
   @ApiBody({ required: false })
   @Operation({
+    scope: 'operate',
     summary: 'Start a planned backfill',
     description: 'The scheduler submits its partitions as runs, a few at a time.',
     answers: ANSWER,
@@ -50,6 +51,7 @@ export class BackfillControlController {
   @HttpCode(200)
   @ApiBody({ required: false })
   @Operation({
+    scope: 'operate',
     summary: 'Go on with a backfill that failed or was cancelled',
     description: 'What is done stays done; partitions that failed have all their attempts again.',
     answers: ANSWER,
@@ -68,6 +70,7 @@ export class BackfillControlController {
   @HttpCode(200)
   @ApiBody({ required: false })
   @Operation({
+    scope: 'operate',
     summary: 'Stop a backfill and cancel its open runs',
     description: 'What is done stays done, and it can be resumed.',
     answers: ANSWER,

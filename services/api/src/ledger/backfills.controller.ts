@@ -68,6 +68,7 @@ export class BackfillsController {
 
   @Get()
   @Operation({
+    scope: 'read',
     summary: 'List backfills, newest first',
     answers: { 200: { description: 'One page', schema: listOf(backfillJson) } },
   })
@@ -96,6 +97,7 @@ export class BackfillsController {
 
   @Post()
   @Operation({
+    scope: 'operate',
     summary: 'Plan a backfill',
     description: 'Stores the plan with its partitions, all or nothing. It does nothing until it is started.',
     answers: { 201: { description: 'Planned', schema: envelopeOf(backfillJson) } },
@@ -135,6 +137,7 @@ export class BackfillsController {
 
   @Get(':backfill_id')
   @Operation({
+    scope: 'read',
     summary: 'Get a backfill with its progress',
     answers: { 200: { description: 'The backfill', schema: envelopeOf(backfillDetailJson) } },
     problems: ['NOT_FOUND'],
@@ -154,6 +157,7 @@ export class BackfillsController {
 
   @Get(':backfill_id/partitions')
   @Operation({
+    scope: 'read',
     summary: 'List the partitions of a backfill in their order',
     answers: { 200: { description: 'One page', schema: listOf(backfillPartitionJson) } },
     problems: ['NOT_FOUND'],
@@ -186,6 +190,7 @@ export class BackfillsController {
 
   @Patch(':backfill_id')
   @Operation({
+    scope: 'operate',
     summary: 'Change the limits of a backfill that is not complete',
     answers: { 200: { description: 'As it is now', schema: envelopeOf(backfillJson) } },
     problems: ['NOT_FOUND', 'CONFLICT', 'UNSUPPORTED_MEDIA_TYPE'],
@@ -207,6 +212,7 @@ export class BackfillsController {
 
   @Delete(':backfill_id')
   @Operation({
+    scope: 'operate',
     summary: 'Delete a backfill that has not started',
     answers: { 200: { description: 'As it was', schema: envelopeOf(backfillJson) } },
     problems: ['NOT_FOUND', 'CONFLICT'],

@@ -37,6 +37,7 @@ export class ExpectedSchedulesController {
 
   @Get()
   @Operation({
+    scope: 'read',
     summary: 'List expected schedules by domain and workflow',
     answers: { 200: { description: 'One page', schema: listOf(expectedScheduleJson) } },
   })
@@ -55,6 +56,7 @@ export class ExpectedSchedulesController {
 
   @Get(':domain/:workflow')
   @Operation({
+    scope: 'read',
     summary: 'Get an expected schedule',
     answers: { 200: { description: 'The schedule', schema: envelopeOf(expectedScheduleJson) } },
     problems: ['NOT_FOUND'],
@@ -72,6 +74,7 @@ export class ExpectedSchedulesController {
 
   @Put(':domain/:workflow')
   @Operation({
+    scope: 'operate',
     summary: 'Say what should exist, and when',
     description: 'Takes the place of what the domain’s workflow had before.',
     answers: { 200: { description: 'Stored', schema: envelopeOf(expectedScheduleJson) } },
@@ -90,6 +93,7 @@ export class ExpectedSchedulesController {
 
   @Delete(':domain/:workflow')
   @Operation({
+    scope: 'operate',
     summary: 'Expect nothing of a workflow any more',
     answers: { 200: { description: 'As it was', schema: envelopeOf(expectedScheduleJson) } },
     problems: ['NOT_FOUND'],

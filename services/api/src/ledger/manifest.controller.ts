@@ -27,6 +27,7 @@ export class ManifestController {
 
   @Get()
   @Operation({
+    scope: 'read',
     summary: 'List the stages that partitions have reached',
     description: 'By domain, partition key and stage; a partition has one row for each stage.',
     answers: { 200: { description: 'One page', schema: listOf(manifestRowJson) } },

@@ -24,6 +24,7 @@ export class QualityController {
 
   @Get()
   @Operation({
+    scope: 'read',
     summary: 'List what quality checks found, newest first',
     answers: { 200: { description: 'One page', schema: listOf(qualityResultJson) } },
   })

@@ -22,6 +22,7 @@ export class ReadinessController {
 
   @Get()
   @Operation({
+    scope: 'read',
     summary: 'List the last verdicts on readiness',
     description: 'Each is as old as its `evaluated_at`; POST /readiness/certify judges anew.',
     answers: {
@@ -70,6 +71,7 @@ export class ReadinessController {
   @Post('certify')
   @HttpCode(200)
   @Operation({
+    scope: 'operate',
     summary: 'Judge whether a partition may be used for a purpose',
     description:
       'Judged from what the ledger holds now, and kept. The answer is 200 whatever the verdict is; look at `is_ready`. What is not known blocks.',

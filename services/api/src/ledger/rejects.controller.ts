@@ -57,6 +57,7 @@ export class RejectsController {
 
   @Get()
   @Operation({
+    scope: 'read',
     summary: 'List refused rows, newest first',
     answers: { 200: { description: 'One page', schema: listOf(rejectJson) } },
   })
@@ -78,6 +79,7 @@ export class RejectsController {
 
   @Get('summary')
   @Operation({
+    scope: 'read',
     summary: 'Count the refused rows of a domain by reason',
     answers: { 200: { description: 'The counts', schema: envelopeOf(rejectSummaryJson) } },
   })
@@ -90,6 +92,7 @@ export class RejectsController {
 
   @Get(':reject_id')
   @Operation({
+    scope: 'read',
     summary: 'Get a refused row with its repairs',
     answers: { 200: { description: 'The reject', schema: envelopeOf(rejectDetailJson) } },
     problems: ['NOT_FOUND'],
@@ -107,6 +110,7 @@ export class RejectsController {
 
   @Post('replay')
   @Operation({
+    scope: 'operate',
     summary: 'Judge refused rows again, by the rules as they are now',
     description:
       'Submits a run of operation:ledger.replay_rejects. What passes is stored and its reject closed; what does not stays open, with the reason it has now.',

@@ -28,6 +28,7 @@ export class WatermarksController {
 
   @Get()
   @Operation({
+    scope: 'read',
     summary: 'List watermarks by domain, source and partition',
     answers: { 200: { description: 'One page', schema: listOf(watermarkJson) } },
   })
@@ -60,6 +61,7 @@ export class WatermarksController {
 
   @Get('gaps')
   @Operation({
+    scope: 'read',
     summary: 'List partitions that are expected and not there',
     description:
       'What is expected says an expected schedule (`workflow`), or a `cadence` with a `template`; what is there says the watermarks of a `source`, or the manifest rows of a `stage`.',

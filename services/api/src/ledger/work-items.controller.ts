@@ -27,6 +27,7 @@ export class WorkItemsController {
 
   @Get()
   @Operation({
+    scope: 'read',
     summary: 'List work items, newest first',
     answers: { 200: { description: 'One page', schema: listOf(workItemJson) } },
   })
@@ -56,6 +57,7 @@ export class WorkItemsController {
 
   @Get(':work_item_id')
   @Operation({
+    scope: 'read',
     summary: 'Get a work item',
     answers: { 200: { description: 'The work item', schema: envelopeOf(workItemJson) } },
     problems: ['NOT_FOUND'],

@@ -33,6 +33,7 @@ export class LocksController {
 
   @Get('locks')
   @Operation({
+    scope: 'read',
     summary: 'List locks by key, at most 1,000',
     answers: { 200: { description: 'The locks', schema: envelopeOf(locksJson) } },
   })
@@ -45,6 +46,7 @@ export class LocksController {
 
   @Delete('locks/:lock_key')
   @Operation({
+    scope: 'admin',
     summary: 'Take a lock from whoever holds it',
     description: 'What its owner still writes under it is refused; another may take it at once.',
     answers: { 200: { description: 'The lock as it was', schema: envelopeOf(lockJson) } },
@@ -62,6 +64,7 @@ export class LocksController {
 
   @Get('scheduler/health')
   @Operation({
+    scope: 'read',
     summary: 'Whether schedules fire',
     answers: {
       200: {

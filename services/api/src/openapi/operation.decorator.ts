@@ -1,7 +1,8 @@
 /** What the OpenAPI document says of an endpoint, in one decorator. */
-import { applyDecorators } from '@nestjs/common';
-import { ApiOperation, ApiResponse } from '@nestjs/swagger';
+import { applyDecorators, SetMetadata } from '@nestjs/common';
+import { ApiExtension, ApiOperation, ApiResponse } from '@nestjs/swagger';
 import type { z } from 'zod';
+import type { EndpointScope } from '../auth/scope.ts';
 import { PROBLEMS } from '../http/problem.ts';
 import type { ProblemCode } from '../http/problem.ts';
 
@@ -17,8 +18,8 @@ export interface OperationOptions {
   readonly answers: Readonly<Record<number, Answer>>;
   /** Beside the ones every endpoint has. */
   readonly problems?: readonly ProblemCode[];
-  /** True: asks for no key. */
-  readonly open?: boolean;
+  /** What a caller's key must be allowed. */
+  readonly scope: EndpointScope;
 }
 
 const PROBLEM_CONTENT = { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } };
@@ -40,12 +41,18 @@ function successAnswer(status: number, answer: Answer): MethodDecorator {
   });
 }
 
+/** Under which a handler's metadata has its scope. */
+export const SCOPE_METADATA = 'spine:scope';
+
 export function Operation(options: OperationOptions): MethodDecorator {
-  const { summary, description, answers, problems = [], open = false } = options;
+  const { summary, description, answers, problems = [], scope } = options;
+  const open = scope === 'open' || scope === 'signed';
   const always: readonly ProblemCode[] = open
     ? ['VALIDATION_FAILED']
     : ['VALIDATION_FAILED', 'UNAUTHENTICATED', 'FORBIDDEN'];
   return applyDecorators(
+    SetMetadata(SCOPE_METADATA, scope),
+    ApiExtension('x-spine-scope', scope),
     ApiOperation({
       summary,
       ...(description === undefined ? {} : { description }),

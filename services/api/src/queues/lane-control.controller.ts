@@ -29,6 +29,7 @@ export class LaneControlController {
   @HttpCode(200)
   @ApiBody({ required: false })
   @Operation({
+    scope: 'operate',
     summary: 'Pause a lane',
     description:
       'Nothing of it starts until it is resumed, whatever hints are in the queue; what runs goes on, submits are accepted.',
@@ -56,6 +57,7 @@ export class LaneControlController {
   @HttpCode(200)
   @ApiBody({ required: false })
   @Operation({
+    scope: 'operate',
     summary: 'Let a paused lane go on',
     answers: { 200: { description: 'Resumed', schema: envelopeOf(laneResumedJson) } },
     problems: ['CONFLICT', 'UNSUPPORTED_MEDIA_TYPE'],

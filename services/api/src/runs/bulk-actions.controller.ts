@@ -19,6 +19,7 @@ export class BulkRunActionsController {
 
   @Post('retry')
   @Operation({
+    scope: 'operate',
     summary: 'Do the work of many runs again',
     description:
       'Runs that ended without success and that nobody has retried, each as a new run with an outcome of its own. When there are more than the limit, call again. Pending dead letters of these runs are closed.',

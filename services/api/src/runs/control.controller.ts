@@ -47,6 +47,7 @@ export class RunControlController {
   @HttpCode(200)
   @ApiBody({ required: false })
   @Operation({
+    scope: 'operate',
     summary: 'Set a run aside',
     description:
       'It does not start until it is resumed. A running one loses its hold at once; its handler is told by its signal, the attempt is not charged, and starts again from the beginning when the run is resumed. Its time to live and its deadline go on.',
@@ -76,6 +77,7 @@ export class RunControlController {
   @HttpCode(200)
   @ApiBody({ required: false })
   @Operation({
+    scope: 'operate',
     summary: 'Let a paused run go on',
     answers: { 200: { description: 'Waiting again', schema: envelopeOf(resumedJson) } },
     problems: ['NOT_FOUND', 'CONFLICT', 'UNSUPPORTED_MEDIA_TYPE'],
@@ -105,6 +107,7 @@ export class RunControlController {
   @Post('cancel')
   @HttpCode(200)
   @Operation({
+    scope: 'operate',
     summary: 'Cancel many runs',
     description:
       'Runs that match and have not ended, each with all it has started and an outcome of its own. When there are more than the limit, call again; which of them come first is not defined.',

@@ -50,6 +50,7 @@ export class RunActionsController {
   @HttpCode(200)
   @ApiBody({ required: false })
   @Operation({
+    scope: 'operate',
     summary: 'Cancel a run',
     description:
       'A waiting run never starts; a running one loses its hold at once and its signal with the next heartbeat.',
@@ -78,6 +79,7 @@ export class RunActionsController {
   @Post(':run_id/retry')
   @ApiBody({ required: false })
   @Operation({
+    scope: 'operate',
     summary: 'Do the work of a run again',
     description: 'A new run with the spec of one that ended without success; the old one stays as it is.',
     answers: { 202: { description: 'A new run', schema: envelopeOf(retriedJson) } },

@@ -66,6 +66,7 @@ export class RunsController {
   @Post()
   @ApiBody({ description: 'A work spec.', examples: WORK_SPEC_EXAMPLES })
   @Operation({
+    scope: 'submit',
     summary: 'Submit a run',
     description:
       'Answers when the run is stored; it is executed by a worker. With a known idempotency_key the existing run is returned.',
@@ -104,6 +105,7 @@ export class RunsController {
   @Post('batch')
   @ApiBody({ description: 'Work specs.', examples: BATCH_EXAMPLES })
   @Operation({
+    scope: 'submit',
     summary: 'Submit many runs',
     description:
       'Every item has an outcome of its own, in order; a refused item does not stop the others. The body as a whole must be acceptable JSON.',
@@ -128,6 +130,7 @@ export class RunsController {
 
   @Get()
   @Operation({
+    scope: 'read',
     summary: 'List runs, newest first',
     answers: { 200: { description: 'One page', schema: listOf(runJson) } },
   })
@@ -152,6 +155,7 @@ export class RunsController {
 
   @Get(':run_id')
   @Operation({
+    scope: 'read',
     summary: 'Get a run',
     answers: { 200: { description: 'The run', schema: envelopeOf(runJson) } },
     problems: ['NOT_FOUND'],
@@ -169,6 +173,7 @@ export class RunsController {
 
   @Get(':run_id/events')
   @Operation({
+    scope: 'read',
     summary: 'List the events of a run, oldest first',
     answers: { 200: { description: 'One page', schema: listOf(runEventJson) } },
     problems: ['NOT_FOUND'],

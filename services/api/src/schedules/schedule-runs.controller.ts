@@ -44,6 +44,7 @@ export class ScheduleRunsController {
   @Post('preview')
   @HttpCode(200)
   @Operation({
+    scope: 'read',
     summary: 'The next times of a schedule that need not exist',
     answers: { 200: { description: 'The times, soonest first', schema: envelopeOf(previewJson) } },
     problems: ['UNSUPPORTED_MEDIA_TYPE'],
@@ -64,6 +65,7 @@ export class ScheduleRunsController {
 
   @Get(':schedule_id/runs')
   @Operation({
+    scope: 'read',
     summary: 'What became of a schedule’s occurrences, newest first',
     description: 'Also of a schedule that was deleted.',
     answers: { 200: { description: 'One page', schema: listOf(scheduleRunJson) } },
@@ -102,6 +104,7 @@ export class ScheduleRunsController {
   @HttpCode(202)
   @ApiBody({ required: false })
   @Operation({
+    scope: 'submit',
     summary: 'Start a run now',
     description: 'Whatever its times are, and also while it is paused; its times stay as they are.',
     answers: { 202: { description: 'The run', schema: envelopeOf(triggeredJson) } },
@@ -123,6 +126,7 @@ export class ScheduleRunsController {
   @Post(':schedule_id/backfill')
   @HttpCode(202)
   @Operation({
+    scope: 'operate',
     summary: 'Start the occurrences of a past range that have not fired',
     description: 'In the lane for what is made up for, oldest first, so many at a time.',
     answers: { 202: { description: 'What started', schema: envelopeOf(scheduleBackfillJson) } },

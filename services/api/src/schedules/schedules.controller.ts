@@ -52,6 +52,7 @@ export class SchedulesController {
   @Post()
   @HttpCode(201)
   @Operation({
+    scope: 'operate',
     summary: 'Create a schedule',
     answers: { 201: { description: 'The schedule', schema: envelopeOf(scheduleJson) } },
     problems: ['CONFLICT', 'QUOTA_EXCEEDED', 'UNSUPPORTED_MEDIA_TYPE'],
@@ -73,6 +74,7 @@ export class SchedulesController {
 
   @Get()
   @Operation({
+    scope: 'read',
     summary: 'List schedules by name',
     answers: { 200: { description: 'One page', schema: listOf(scheduleJson) } },
   })
@@ -87,6 +89,7 @@ export class SchedulesController {
 
   @Get(':schedule_id')
   @Operation({
+    scope: 'read',
     summary: 'Get a schedule',
     answers: { 200: { description: 'The schedule', schema: envelopeOf(scheduleJson) } },
     problems: ['NOT_FOUND'],
@@ -102,6 +105,7 @@ export class SchedulesController {
   @Put(':schedule_id')
   @ApiHeader({ name: 'If-Match', required: false, description: 'The version that is to be changed.' })
   @Operation({
+    scope: 'operate',
     summary: 'Replace a schedule',
     description:
       'Its next time is counted anew from now; a paused one stays paused. With If-Match only the version named is replaced.',
@@ -132,6 +136,7 @@ export class SchedulesController {
 
   @Delete(':schedule_id')
   @Operation({
+    scope: 'operate',
     summary: 'Delete a schedule',
     description: 'It fires no more and its name is free; its history stays. Runs it has started go on.',
     answers: { 200: { description: 'The schedule as it was', schema: envelopeOf(scheduleJson) } },
@@ -151,6 +156,7 @@ export class SchedulesController {
   @HttpCode(200)
   @ApiBody({ required: false })
   @Operation({
+    scope: 'operate',
     summary: 'Let nothing fire until it is resumed',
     answers: { 200: { description: 'The schedule', schema: envelopeOf(scheduleJson) } },
     problems: ['NOT_FOUND', 'CONFLICT', 'UNSUPPORTED_MEDIA_TYPE'],
@@ -168,6 +174,7 @@ export class SchedulesController {
   @HttpCode(200)
   @ApiBody({ required: false })
   @Operation({
+    scope: 'operate',
     summary: 'Let a paused schedule fire again, from now on',
     answers: { 200: { description: 'The schedule', schema: envelopeOf(scheduleJson) } },
     problems: ['NOT_FOUND', 'CONFLICT', 'QUOTA_EXCEEDED', 'UNSUPPORTED_MEDIA_TYPE'],

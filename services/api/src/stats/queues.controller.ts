@@ -23,6 +23,7 @@ export class QueuesController {
 
   @Get()
   @Operation({
+    scope: 'read',
     summary: 'List the lanes that have work, a live worker or a pause',
     answers: { 200: { description: 'One page, by name', schema: listOf(queueStateJson) } },
   })

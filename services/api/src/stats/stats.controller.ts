@@ -55,6 +55,7 @@ export class StatsController {
 
   @Get('runs')
   @Operation({
+    scope: 'read',
     summary: 'Count runs by status, with success rate and percentiles',
     description:
       'Of the runs submitted in the window, the newest 100,000; `window` tells whether that is all.',
@@ -69,6 +70,7 @@ export class StatsController {
 
   @Get('runs/history')
   @Operation({
+    scope: 'read',
     summary: 'Count runs bucket by bucket',
     description:
       'What was submitted and what ended in each bucket, empty buckets included. Of what ended, runs submitted more than a day before the window are not found.',
@@ -83,6 +85,7 @@ export class StatsController {
 
   @Get('handlers')
   @Operation({
+    scope: 'read',
     summary: 'The same as for all runs, by handler',
     answers: { 200: { description: 'The statistics', schema: envelopeOf(handlerWindowStatsJson) } },
   })
@@ -95,6 +98,7 @@ export class StatsController {
 
   @Get('queues')
   @Operation({
+    scope: 'read',
     summary: 'What waits and runs, lane by lane',
     answers: { 200: { description: 'One page, by name', schema: listOf(queueStateJson) } },
   })
@@ -107,6 +111,7 @@ export class StatsController {
 
   @Get('workers')
   @Operation({
+    scope: 'read',
     summary: 'Workers heard of in the last day, those heard of last first',
     answers: { 200: { description: 'One page', schema: listOf(workerJson) } },
   })
@@ -119,6 +124,7 @@ export class StatsController {
 
   @Get('dashboard')
   @Operation({
+    scope: 'read',
     summary: 'Health and the most important figures at a glance',
     description: 'At most two seconds old.',
     answers: { 200: { description: 'The dashboard', schema: envelopeOf(dashboardJson) } },

@@ -68,6 +68,7 @@ export class CapabilitiesController {
 
   @Get()
   @Operation({
+    scope: 'read',
     summary: 'What this deployment can do',
     answers: { 200: { description: 'Capabilities', schema: envelopeOf(capabilitiesJson) } },
   })

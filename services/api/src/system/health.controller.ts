@@ -42,10 +42,10 @@ export class HealthController {
 
   @Get()
   @Operation({
+    scope: 'open',
     summary: 'Health of the API and what it stands on',
     description: DOWN,
     answers: READY,
-    open: true,
   })
   getHealth(
     @Query({ schema: noQuery }) _query: NoQuery,
@@ -56,9 +56,9 @@ export class HealthController {
 
   @Get('live')
   @Operation({
+    scope: 'open',
     summary: 'Whether the process runs',
     answers: { 200: { description: 'It does', schema: envelopeOf(liveJson) } },
-    open: true,
   })
   getLiveness(
     @Query({ schema: noQuery }) _query: NoQuery,
@@ -68,7 +68,7 @@ export class HealthController {
   }
 
   @Get('ready')
-  @Operation({ summary: 'Whether requests can be served', description: DOWN, answers: READY, open: true })
+  @Operation({ scope: 'open', summary: 'Whether requests can be served', description: DOWN, answers: READY })
   getReadiness(
     @Query({ schema: noQuery }) _query: NoQuery,
     @Res({ passthrough: true }) reply: FastifyReply,

@@ -14,6 +14,7 @@ export class MetricsController {
   @Get()
   @Header('content-type', 'text/plain; version=0.0.4; charset=utf-8')
   @Operation({
+    scope: 'metrics',
     summary: 'Metrics of this process for Prometheus',
     answers: { 200: { description: 'Prometheus text', mediaType: 'text/plain' } },
   })

@@ -71,6 +71,7 @@ export class TriggersController {
   @Post()
   @HttpCode(201)
   @Operation({
+    scope: 'operate',
     summary: 'Create a trigger',
     answers: { 201: { description: 'The trigger', schema: envelopeOf(triggerJson) } },
     problems: ['CONFLICT', 'UNSUPPORTED_MEDIA_TYPE'],
@@ -89,6 +90,7 @@ export class TriggersController {
 
   @Get()
   @Operation({
+    scope: 'read',
     summary: 'List triggers by name',
     answers: { 200: { description: 'One page', schema: listOf(triggerJson) } },
   })
@@ -102,6 +104,7 @@ export class TriggersController {
 
   @Get(':trigger_id')
   @Operation({
+    scope: 'read',
     summary: 'Get a trigger',
     answers: { 200: { description: 'The trigger', schema: envelopeOf(triggerJson) } },
     problems: ['NOT_FOUND'],
@@ -117,6 +120,7 @@ export class TriggersController {
   @Put(':trigger_id')
   @ApiHeader({ name: 'If-Match', required: false, description: 'The version that is to be changed.' })
   @Operation({
+    scope: 'operate',
     summary: 'Replace a trigger',
     answers: { 200: { description: 'The trigger', schema: envelopeOf(triggerJson) } },
     problems: ['NOT_FOUND', 'CONFLICT', 'UNSUPPORTED_MEDIA_TYPE'],
@@ -138,6 +142,7 @@ export class TriggersController {
 
   @Delete(':trigger_id')
   @Operation({
+    scope: 'operate',
     summary: 'Delete a trigger',
     description: 'It starts nothing more and its name is free; its deliveries stay.',
     answers: { 200: { description: 'The trigger as it was', schema: envelopeOf(triggerJson) } },
@@ -157,6 +162,7 @@ export class TriggersController {
   @HttpCode(200)
   @ApiBody({ required: false })
   @Operation({
+    scope: 'operate',
     summary: 'Let a trigger start nothing until it is resumed',
     description: 'What happens meanwhile starts nothing later either.',
     answers: { 200: { description: 'The trigger', schema: envelopeOf(triggerJson) } },
@@ -175,6 +181,7 @@ export class TriggersController {
   @HttpCode(200)
   @ApiBody({ required: false })
   @Operation({
+    scope: 'operate',
     summary: 'Let a paused trigger start runs again',
     answers: { 200: { description: 'The trigger', schema: envelopeOf(triggerJson) } },
     problems: ['NOT_FOUND', 'CONFLICT', 'UNSUPPORTED_MEDIA_TYPE'],
@@ -190,6 +197,7 @@ export class TriggersController {
 
   @Get(':trigger_id/deliveries')
   @Operation({
+    scope: 'read',
     summary: 'What a trigger made of its events, newest first',
     description: 'Also of a trigger that was deleted.',
     answers: { 200: { description: 'One page', schema: listOf(deliveryJson) } },

@@ -32,6 +32,7 @@ export class WebhooksController {
 
   @Get()
   @Operation({
+    scope: 'read',
     summary: 'List the triggers that webhooks start',
     answers: { 200: { description: 'One page', schema: listOf(triggerJson) } },
   })
@@ -60,9 +61,9 @@ export class WebhooksController {
     description: 'v1, and the base64 of HMAC-SHA-256 over id.timestamp.body; see standardwebhooks.com.',
   })
   @Operation({
+    scope: 'signed',
     summary: 'Deliver a signed event',
     description: 'The signature is the key: no API key is asked for. Any JSON body.',
-    open: true,
     answers: {
       200: { description: 'Received before, or no run was started', schema: envelopeOf(webhookDeliveryJson) },
       202: { description: 'A run was started', schema: envelopeOf(webhookDeliveryJson) },

@@ -28,6 +28,7 @@ export class WorkersController {
   @Post(':worker_id/drain')
   @ApiBody({ required: false })
   @Operation({
+    scope: 'operate',
     summary: 'Ask a worker to stop',
     description:
       'It claims nothing more, lets what runs finish within its grace, hands the rest back without charging an attempt, and ends its process, which its supervisor replaces by a fresh one.',

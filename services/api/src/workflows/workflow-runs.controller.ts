@@ -38,6 +38,7 @@ export class WorkflowRunsController {
 
   @Get(':run_id/steps')
   @Operation({
+    scope: 'read',
     summary: 'List the runs a workflow has started, oldest first',
     description:
       'One for each attempt of a step, an item, a compensation or another workflow; none of any other run.',
@@ -64,6 +65,7 @@ export class WorkflowRunsController {
   @Post(':run_id/signal')
   @HttpCode(202)
   @Operation({
+    scope: 'operate',
     summary: 'Send a signal to a workflow run',
     answers: { 202: { description: 'Accepted', schema: envelopeOf(toldJson) } },
     problems: ['NOT_FOUND', 'CONFLICT', 'UNSUPPORTED_MEDIA_TYPE', 'PAYLOAD_TOO_LARGE'],
@@ -84,6 +86,7 @@ export class WorkflowRunsController {
   @Post(':run_id/steps/:step/approve')
   @HttpCode(202)
   @Operation({
+    scope: 'operate',
     summary: 'Approve what a workflow run asks',
     answers: { 202: { description: 'Decided', schema: envelopeOf(toldJson) } },
     problems: ['NOT_FOUND', 'CONFLICT', 'FORBIDDEN', 'UNSUPPORTED_MEDIA_TYPE'],
@@ -101,6 +104,7 @@ export class WorkflowRunsController {
   @Post(':run_id/steps/:step/reject')
   @HttpCode(202)
   @Operation({
+    scope: 'operate',
     summary: 'Reject what a workflow run asks',
     description: 'The step fails.',
     answers: { 202: { description: 'Decided', schema: envelopeOf(toldJson) } },

@@ -1,0 +1,1 @@
+-- Workflows by name: the version new runs begin with.

@@ -1,0 +1,1 @@
+-- Starts of workflows: room for runs, partitions that are done.
