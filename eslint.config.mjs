@@ -128,7 +128,7 @@ const ENVIRONMENT_READERS = [
 ];
 
 export default defineConfig(
-  globalIgnores(['**/dist/', '**/out-tsc/', '**/coverage/', '.nx/', '.spine/', 'data/']),
+  globalIgnores(['**/dist/', '**/out-tsc/', '**/coverage/', '**/generated/', '.nx/', '.spine/', 'data/']),
   // A suppressed rule is a rule somebody has to look for: there are no exceptions in comments.
   { linterOptions: { noInlineConfig: true, reportUnusedDisableDirectives: 'error' } },
   js.configs.recommended,

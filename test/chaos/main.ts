@@ -2,6 +2,7 @@
  * Real processes under real faults, and the proof that nothing was lost and nothing settled twice.
  *
  *   npm run chaos [-- --seed N --faults a,b --repeats N --runs N --full --json FILE]
+ *   npm run chaos -- --workflows [--runs N --seed N --json FILE]
  *
  * Exit code 0 when every invariant held, 1 when one did not, 2 for options it does not know.
  */
@@ -16,38 +17,39 @@ import { chaosOptions, USAGE } from './cli/options.ts';
 import type { ChaosOptions } from './cli/options.ts';
 import { effects, faultsFound, findings, reportJson, table } from './cli/report.ts';
 import { faultOf } from './faults/index.ts';
-import type { FaultName } from './faults/index.ts';
 import { notCarriedOut } from './fault-report.ts';
 import type { FaultReport } from './fault-report.ts';
 import { runFault } from './run-fault.ts';
+import { createMarks } from './workflows/invariants.ts';
+import { isBroken, workflowJson, workflowText } from './workflows/report.ts';
+import { runWorkflows } from './workflows/run-workflows.ts';
+import type { WorkflowPlan, WorkflowReport } from './workflows/run-workflows.ts';
 
 const say = (line: string): boolean => process.stdout.write(`${line}\n`);
 
 const KEPT_LOGS = fileURLToPath(new URL('../../.spine/chaos', import.meta.url));
 
-/** A fault on a bed of its own. Its logs are kept when something was wrong. */
-async function onItsOwnBed(
-  name: FaultName,
-  options: ChaosOptions,
-  signal: AbortSignal,
-): Promise<FaultReport | 'interrupted'> {
-  const { plan } = options;
+/** Something on a bed of its own, whose logs are kept when something was wrong. */
+async function onItsOwnBed<Report>(
+  name: string,
+  seed: number,
+  isWrong: (report: Report) => boolean,
+  run: (bed: Bed) => Promise<Report | 'interrupted'>,
+): Promise<Report | 'interrupted'> {
   const logDirectory = await mkdtemp(join(tmpdir(), 'spine-chaos-'));
   let failed = true;
   try {
     const bed = await Bed.start({ logDirectory });
     try {
-      const report = await runFault(bed, name, plan, signal, (done) => {
-        if (process.stdout.isTTY) process.stdout.write(`\r  ${name} ${done}/${plan.repeats} `);
-      });
-      failed = report !== 'interrupted' && faultsFound(report) > 0;
+      const report = await run(bed);
+      failed = report !== 'interrupted' && isWrong(report);
       return report;
     } finally {
       await bed.stop();
     }
   } finally {
     if (failed) {
-      const kept = join(KEPT_LOGS, `${name}-${plan.seed}`);
+      const kept = join(KEPT_LOGS, `${name}-${seed}`);
       await cp(logDirectory, kept, { recursive: true });
       say(`  logs of ${name}: ${kept}`);
     }
@@ -55,7 +57,28 @@ async function onItsOwnBed(
   }
 }
 
+/** A line of progress that the next one overwrites. */
+function saying(line: string): void {
+  if (process.stdout.isTTY) process.stdout.write(`\r  ${line} `);
+}
+
+async function workflows(plan: WorkflowPlan, jsonFile: string | null, signal: AbortSignal): Promise<number> {
+  say(`seed ${plan.seed}, ${plan.runs} workflows in a storm of at most ${plan.stormMs / 1_000} s`);
+  const report = await onItsOwnBed<WorkflowReport>('workflows', plan.seed, isBroken, async (bed) => {
+    await createMarks(bed.admin);
+    return runWorkflows(bed, plan, signal, saying);
+  });
+  if (report === 'interrupted') {
+    say('interrupted: nothing is proven');
+    return 130;
+  }
+  say(workflowText(report));
+  if (jsonFile !== null) await writeFile(jsonFile, workflowJson(report));
+  return isBroken(report) ? 1 : 0;
+}
+
 async function main(options: ChaosOptions, signal: AbortSignal): Promise<number> {
+  if (options.workflows !== null) return workflows(options.workflows, options.jsonFile, signal);
   const { plan, faults } = options;
   say(
     `seed ${plan.seed}, ${faults.length} faults, ${plan.repeats} repeats and ${plan.runs} runs each, ` +
@@ -69,9 +92,12 @@ async function main(options: ChaosOptions, signal: AbortSignal): Promise<number>
       say(`– ${name}: not run on this machine: ${impossible}`);
       continue;
     }
-    const report = await onItsOwnBed(name, options, signal).catch((error: unknown) =>
-      notCarriedOut(name, error),
-    );
+    const report = await onItsOwnBed<FaultReport>(
+      name,
+      plan.seed,
+      (each) => faultsFound(each) > 0,
+      (bed) => runFault(bed, name, plan, signal, (done) => saying(`${name} ${done}/${plan.repeats}`)),
+    ).catch((error: unknown) => notCarriedOut(name, error));
     if (report === 'interrupted') break;
     reports.push(report);
     say(

@@ -1,5 +1,5 @@
 /** What is shipped for Prometheus and Grafana, and the documentation, against what the processes really register. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
@@ -53,6 +53,20 @@ const dashboardFile = z.object({
       targets: z.array(z.object({ refId: z.string(), expr: z.string(), legendFormat: z.string() })).min(1),
     }),
   ),
+});
+
+const observabilityFile = z.object({
+  services: z.record(
+    z.string(),
+    z.object({
+      image: z.string().optional(),
+      ports: z.array(z.string()).optional(),
+      volumes: z.array(z.string()).optional(),
+      environment: z.record(z.string(), z.string()).optional(),
+      configs: z.array(z.object({ source: z.string(), target: z.string() })).optional(),
+    }),
+  ),
+  configs: z.record(z.string(), z.object({ content: z.string() })),
 });
 
 describe('an expression', () => {
@@ -122,8 +136,10 @@ describe('deploy/prometheus/prometheus.yml', () => {
   });
 });
 
-describe('deploy/grafana/spine.json', () => {
-  const { panels, templating } = dashboardFile.parse(JSON.parse(read('deploy/grafana/spine.json')));
+describe('deploy/grafana/dashboards/spine.json', () => {
+  const { panels, templating } = dashboardFile.parse(
+    JSON.parse(read('deploy/grafana/dashboards/spine.json')),
+  );
 
   it.each(panels.map((panel) => [panel.title, panel] as const))('%s uses what exists', (_, panel) => {
     for (const { expr, legendFormat } of panel.targets) {
@@ -136,6 +152,49 @@ describe('deploy/grafana/spine.json', () => {
     expect(new Set(panels.map(({ id }) => id)).size).toBe(panels.length);
     expect(new Set(panels.map(({ gridPos: { x, y } }) => `${x},${y}`)).size).toBe(panels.length);
     expect(templating.list.map(({ name }) => name)).toEqual(['datasource']);
+  });
+});
+
+describe('deploy/compose.observability.yml', () => {
+  const text = read('deploy/compose.observability.yml');
+  const { services, configs } = observabilityFile.parse(parse(text, { merge: true }));
+  const tools = ['prometheus', 'grafana', 'jaeger'];
+
+  it('adds tools of a named version, on the loopback address alone', () => {
+    expect(Object.keys(services).sort()).toEqual(['api', 'scheduler', 'worker', ...tools].sort());
+    for (const name of tools) {
+      const tool = services[name];
+      expect(tool?.image, name).toMatch(/^[a-z]+\/[a-z-]+:v?\d+\.\d+\.\d+$/);
+      expect(tool?.ports?.length, name).toBe(1);
+      for (const port of tool?.ports ?? []) expect(port).toMatch(/^127\.0\.0\.1:\d+:\d+$/);
+    }
+  });
+
+  it('mounts files that there are, where those that read them look', () => {
+    const mounted = tools.flatMap((name) => services[name]?.volumes ?? []);
+    expect(mounted.length).toBe(3);
+    for (const volume of mounted) expect(existsSync(projectFile(volume.split(':')[0] ?? ''))).toBe(true);
+    const provider = read('deploy/grafana/provisioning/dashboards/spine.yml');
+    const folder = /path: (\S+) /.exec(provider)?.[1] ?? 'none';
+    expect(mounted.some((volume) => volume.endsWith(`:${folder}:ro`))).toBe(true);
+    expect(read('deploy/grafana/provisioning/datasources/spine.yml')).toContain('http://prometheus:9090');
+  });
+
+  it('gives Prometheus the key where it looks for it', () => {
+    const wanted = scrapeFile.parse(parse(read('deploy/prometheus/prometheus.yml'))).scrape_configs;
+    const file = wanted.find((job) => job.authorization !== undefined)?.authorization?.credentials_file;
+    expect(services['prometheus']?.configs).toEqual([{ source: 'spine-api-key', target: file }]);
+    expect(configs['spine-api-key']?.content).toContain('spine-compose-local-key');
+  });
+
+  it('has every process send its traces to the collector', () => {
+    for (const role of ['api', 'worker', 'scheduler'] as const) {
+      const environment = {
+        ...environmentOf(serviceOf(readCompose(), role)),
+        ...services[role]?.environment,
+      };
+      expect(loadSettings(environment, { role }).tracing?.endpoint).toBe('http://jaeger:4318');
+    }
   });
 });
 

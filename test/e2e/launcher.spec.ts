@@ -125,6 +125,29 @@ async function submit(url: string, spec: unknown): Promise<string> {
   return ((await response.json()) as RunBody).data.run_id;
 }
 
+/** A workflow that only the API was told of, in steps that any worker of the deployment can take. */
+async function runsPosted(url: string): Promise<void> {
+  const yaml = `apiVersion: spine.io/v1
+kind: Workflow
+metadata: { name: posted.flow }
+spec:
+  steps:
+    - { name: ask, kind: approval, approvers: [ops], auto_approve: [e2e] }
+    - { name: load, kind: operation, handler: etl_stub, params: { records: "{{ params.records }}" } }
+    - { name: rest, kind: wait, wait: { duration_seconds: 0.1 } }
+  outputs: { loaded: "{{ steps.load.output.loaded }}", automatic: "{{ steps.ask.output.automatic }}" }
+`;
+  const response = await fetch(`${url}/api/v1/workflows`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ yaml_content: yaml }),
+  });
+  expect(response.status, await response.text()).toBe(201);
+  const run = { kind: 'workflow', name: 'posted.flow', params: { records: 3 } };
+  const { result } = await completed(url, await submit(url, run));
+  expect(result).toEqual({ loaded: 3, automatic: true });
+}
+
 async function readRun(url: string, runId: string): Promise<RunBody['data']> {
   const response = await fetch(`${url}/api/v1/runs/${runId}`);
   expect(response.status).toBe(200);
@@ -165,7 +188,7 @@ describe('npm start', () => {
     'runs work as printed, refuses a second start, restarts a worker, and Ctrl-C leaves no process',
     async () => {
       const dataDir = newDataDir();
-      const start = new Start(dataDir);
+      const start = new Start(dataDir, { SPINE_ENVIRONMENT: 'e2e' });
       const url = await start.ready();
       for (const stage of [
         'config',
@@ -188,6 +211,7 @@ describe('npm start', () => {
       expect(ingest).toMatchObject({ name: 'finra.otc_transparency.ingest_week' });
       await completed(url, await submit(url, hello));
       await completed(url, await submit(url, ingest));
+      await runsPosted(url);
 
       const second = new Start(dataDir);
       expect(await second.exitCode).toBe(1);

@@ -18,7 +18,7 @@ export interface ServiceProcess {
 
 /** Starts the built entry of a service and waits until it says that it is ready. */
 export function startService(
-  name: 'worker' | 'scheduler',
+  name: 'api' | 'worker' | 'scheduler',
   env: Readonly<Record<string, string>>,
 ): Promise<ServiceProcess> {
   return startProgram(new URL(`../../services/${name}/dist/main.js`, import.meta.url), env);

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { waitFor } from '@spine/testing';
-import { listIn, runWithStatus, startApi } from './api-support.ts';
+import { anyText, listIn, runWithStatus, startApi } from './api-support.ts';
 import type { Api, Json } from './api-support.ts';
 
 let api: Api;
@@ -80,7 +80,7 @@ describe('dead letters', () => {
     expect(await listed('error_category=PARSE&since=2100-01-01T00:00:00Z')).toEqual([]);
     expect(await listed('error_category=PARSE&limit=1&offset=1')).toEqual([idOf(parse)]);
     const { body } = await api.call('GET', '/api/v1/dlq?error_category=PARSE&limit=1');
-    expect(body['page']).toMatchObject({ total: 2, has_more: true, next_cursor: null, total_pages: 2 });
+    expect(body['page']).toMatchObject({ total: 2, has_more: true, next_cursor: anyText, total_pages: 2 });
   });
 
   it.each([

@@ -34,6 +34,8 @@ export interface ApiOptions {
   readonly events?: NonNullable<EngineOptions['events']>;
   /** For webhooks. */
   readonly resolveSecret?: AppOptions['resolveSecret'];
+  /** What GET /examples lists. */
+  readonly examples?: AppOptions['examples'];
   /** Handlers beside the built-in ones. */
   readonly register?: (registry: HandlerRegistry) => void;
 }
@@ -114,11 +116,12 @@ export async function startApi(options: ApiOptions = {}): Promise<Api> {
     ...(options.events === undefined ? {} : { events: options.events }),
     ...(options.payloads === undefined ? {} : { payloads: options.payloads }),
   });
-  const { resolveSecret } = options;
+  const { resolveSecret, examples } = options;
   const app = await createApp({
     settings,
     engine,
     ...(resolveSecret === undefined ? {} : { resolveSecret }),
+    ...(examples === undefined ? {} : { examples }),
   });
   const url = await app.listen();
   const workers: Worker[] = [];

@@ -10,6 +10,7 @@ import { promisify } from 'node:util';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import {
+  embeddedConnection,
   EmbeddedPostgresError,
   findEmbeddedPostgres,
   identifyProcess,
@@ -186,6 +187,17 @@ describe('an existing cluster', () => {
       connectionString: first.connectionString,
     });
     expect(await keptRows(second)).toEqual(['first', 'second']);
+  });
+
+  it('is found by who did not start it, while it runs', async () => {
+    const dataDir = await clusterCopy();
+    expect(await embeddedConnection(join(base, 'nothing'))).toEqual({ type: 'none' });
+    expect(await embeddedConnection(dataDir)).toEqual({ type: 'stopped', dataDir });
+    const server = await start(dataDir);
+    const { connectionString } = server;
+    expect(await embeddedConnection(dataDir)).toEqual({ type: 'running', connectionString, dataDir });
+    await rm(`${dataDir}.json`);
+    expect(await embeddedConnection(dataDir)).toEqual({ type: 'not_readable', dataDir });
   });
 
   it('can be switched between durable and not', async () => {

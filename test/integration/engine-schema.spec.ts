@@ -60,6 +60,7 @@ const LAWFUL: Readonly<Record<string, () => Row>> = {
     handlers: '{}',
     slots: 1,
   }),
+  service_processes: () => ({ process_id: newId(), service: 'api', hostname: 'h', pid: 1, version: '0' }),
   gate_states: () => ({ gate_type: 'concurrency', key: newId(), gate_limit: 1 }),
   concurrency_holds: () => ({ key: newId(), run_id: newId(), epoch: 1 }),
   gate_waiters: () => ({ run_id: newId(), gate_type: 'rate', key: 'k', priority: 2 }),
@@ -107,6 +108,13 @@ const LEASE = { lease_owner: newId(), lease_expires_at: 'now', deadline_at: 'now
 const VIOLATIONS: readonly (readonly [table: string, constraint: string, ...rows: Row[]])[] = [
   ['runs', 'runs_kind', { kind: 'job' }],
   ['runs', 'runs_priority', { priority: -1 }, { priority: 5 }],
+  [
+    'runs',
+    'runs_trace_context',
+    { trace_context: 'none' },
+    { trace_context: `00-${'A'.repeat(32)}-${'1'.repeat(16)}-01` },
+    { trace_context: `00-${'1'.repeat(32)}-${'1'.repeat(16)}-01\n` },
+  ],
   [
     'runs',
     'runs_budget',
@@ -198,6 +206,9 @@ const VIOLATIONS: readonly (readonly [table: string, constraint: string, ...rows
     { resolution: 'replayed', resolved_at: 'now', resolved_by: 'me' },
     { resolution: 'resolved', resolved_at: 'now', resolved_by: 'me', replay_run_id: newId() },
   ],
+  ['service_processes', 'service_processes_service', { service: 'worker' }],
+  ['service_processes', 'service_processes_pid', { pid: 0 }],
+  ['service_processes', 'service_processes_names', { hostname: '' }, { version: '' }],
   ['workers', 'workers_status', { status: 'gone' }],
   ['workers', 'workers_slots', { slots: 0 }, { running: -1 }],
   [

@@ -66,6 +66,43 @@ const TYPED: {
     gates: 'null',
     params_ref: 'null',
     result_ref: 'null',
+    namespace: 'null',
+    submitted_by: 'null',
+    trace_context: 'null',
+    workflow_told: 'null',
+  },
+  api_keys: {
+    key_id: 'not null',
+    name: 'not null',
+    scopes: 'not null',
+    namespace: 'null',
+    secret_hash: 'not null',
+    previous_hash: 'null',
+    previous_until: 'null',
+    created_at: 'not null',
+    created_by: 'not null',
+    expires_at: 'null',
+    rotated_at: 'null',
+    revoked_at: 'null',
+    revoked_by: 'null',
+    last_used_at: 'null',
+  },
+  audit_log: {
+    audit_id: 'not null',
+    at: 'not null',
+    principal_type: 'not null',
+    principal_id: 'not null',
+    principal_name: 'not null',
+    namespace: 'null',
+    method: 'not null',
+    route: 'not null',
+    targets: 'not null',
+    target: 'null',
+    status: 'not null',
+    request_id: 'not null',
+    remote_address: 'not null',
+    before: 'null',
+    after: 'null',
   },
   run_events: {
     event_id: 'not null',
@@ -112,6 +149,7 @@ const TYPED: {
     resolved_by: 'null',
     note: 'null',
     replay_run_id: 'null',
+    namespace: 'null',
   },
   lanes: {
     lane: 'not null',
@@ -547,6 +585,28 @@ const TYPED: {
     created_by: 'not null',
     created_at: 'not null',
   },
+  workflows: {
+    name: 'not null',
+    current_version: 'not null',
+    source: 'not null',
+    revision: 'not null',
+    created_by: 'not null',
+    created_at: 'not null',
+    updated_by: 'not null',
+    updated_at: 'not null',
+    archived_at: 'null',
+  },
+  workflow_publications: {
+    publication_id: 'not null',
+    name: 'not null',
+    action: 'not null',
+    version: 'not null',
+    previous_version: 'null',
+    source: 'not null',
+    published_by: 'not null',
+    reason: 'null',
+    published_at: 'not null',
+  },
   workflow_runs: {
     run_id: 'not null',
     name: 'not null',
@@ -557,6 +617,7 @@ const TYPED: {
     seq: 'not null',
     created_at: 'not null',
     ended_at: 'null',
+    partition_key: 'null',
   },
   workflow_state: { run_id: 'not null', part: 'not null', key: 'not null', value: 'not null' },
   workflow_inbox: {
@@ -597,6 +658,35 @@ const TYPED: {
     comment: 'null',
     withdrawn_at: 'null',
   },
+  service_processes: {
+    process_id: 'not null',
+    service: 'not null',
+    hostname: 'not null',
+    pid: 'not null',
+    version: 'not null',
+    started_at: 'not null',
+    last_seen_at: 'not null',
+    stopped_at: 'null',
+  },
+  playground_sessions: {
+    session_id: 'not null',
+    created_by: 'not null',
+    workflow_name: 'not null',
+    workflow_version: 'null',
+    mode: 'not null',
+    source_run_id: 'null',
+    setup: 'not null',
+    answers: 'not null',
+    moves: 'not null',
+    state_hash: 'not null',
+    status: 'not null',
+    step_count: 'not null',
+    revision: 'not null',
+    ttl_seconds: 'not null',
+    created_at: 'not null',
+    updated_at: 'not null',
+    expires_at: 'not null',
+  },
 };
 
 describe('the types of the code', () => {
@@ -612,8 +702,10 @@ describe('the types of the code', () => {
     },
   );
 
-  it('leave out of a run record only what the relay keeps for itself', () => {
-    expect([...RUN_COLUMNS, 'dispatch_after', 'dispatch_no'].sort()).toEqual(Object.keys(TYPED.runs).sort());
+  it('leave out of a run record only what the relay and the traces keep for themselves', () => {
+    expect(
+      [...RUN_COLUMNS, 'dispatch_after', 'dispatch_no', 'trace_context', 'workflow_told'].sort(),
+    ).toEqual(Object.keys(TYPED.runs).sort());
   });
 
   it('know every status the schema knows', async () => {

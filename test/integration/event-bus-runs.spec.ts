@@ -37,7 +37,7 @@ class ScriptedStreams {
       this.closed += 1;
       return Promise.resolve();
     };
-    return Promise.resolve({ type: 'open', stream: { items: itemsOf(script, signal), close } });
+    return Promise.resolve({ type: 'open', stream: { cursor: 0, items: itemsOf(script, signal), close } });
   }
 }
 

@@ -1,4 +1,6 @@
 /** What the schema promises of calculated data, whatever a statement does wrong. */
+import { assetKey } from '@spine/core';
+import { assetLineage } from '@spine/database';
 import { CALCS } from '@spine/finra-otc';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openFinra } from './finra-support.ts';
@@ -173,10 +175,35 @@ describe('auditability', () => {
       `SELECT m.asset_key, m.data_version = p.metrics->>'output_digest' AS is_digest, l.upstream_data_version = c.capture_id AS is_capture
        FROM asset_materializations m JOIN manifest p ON p.run_id = m.run_id JOIN asset_lineage l USING (materialization_id)
        CROSS JOIN finra_otc_captures c
-       WHERE m.asset_key <> 'finra/otc_transparency/raw' ORDER BY 1`,
+       WHERE m.asset_key NOT IN ('finra/otc_transparency/raw', 'finra/otc_transparency/capture') ORDER BY 1`,
     );
     const calcs = CALCS.calcs().map((calc) => `finra/otc_transparency/${calc}`);
     expect(made).toEqual(calcs.sort().map((asset_key) => ({ asset_key, is_digest: true, is_capture: true })));
+  });
+
+  it('its captures are assets too: of the raw rows that the ingest of their newest row left', async () => {
+    const [capture] = await finra.query(
+      `SELECT m.partition_key = '{"capture_id":"' || c.capture_id || '"}' AS of_capture, m.row_count = c.raw_rows AS of_rows,
+         u.asset_key AS upstream, u.run_id = r.run_id AS of_ingest
+       FROM asset_materializations m JOIN asset_lineage l USING (materialization_id)
+       JOIN asset_materializations u ON u.materialization_id = l.upstream_id
+       JOIN finra_otc_captures c ON c.capture_id = m.data_version
+       JOIN (SELECT DISTINCT run_id, captured_at FROM finra_otc_transparency_raw) r ON r.captured_at = c.captured_at
+       WHERE m.asset_key = 'finra/otc_transparency/capture'`,
+    );
+    const upstream = 'finra/otc_transparency/raw';
+    expect(capture).toEqual({ of_capture: true, of_rows: true, upstream, of_ingest: true });
+    const { upstream: walked } = await assetLineage(
+      finra.engine.db,
+      assetKey('finra', 'otc_transparency', 'rolling'),
+      'up',
+      8,
+    );
+    expect(walked.map((node) => [node.assetKey, node.depth])).toEqual([
+      ['finra/otc_transparency/capture', 1],
+      ['finra/otc_transparency/raw', 2],
+      ['finra/otc_transparency/weekly_files', 3],
+    ]);
   });
 
   it('each row names the run that made it, and captures and rows are never changed by the services', async () => {

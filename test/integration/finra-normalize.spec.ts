@@ -1,5 +1,7 @@
 /** From raw rows to one row a symbol and venue: what counts, what is refused and why, and that every row is accounted for. */
 import { AGGREGATE_WEEK, DOMAIN, NORMALIZE_WEEK, NormalizeReason } from '@spine/finra-otc';
+import { listRejects, writeRejects } from '@spine/database';
+import { REPLAY_REJECTS } from '@spine/execution';
 import { waitFor } from '@spine/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openFinra } from './finra-support.ts';
@@ -245,5 +247,54 @@ describe('an ingest that is under way', () => {
     await ingest.query('COMMIT');
     ingest.release();
     expect(await normalizing).toMatchObject({ rows_in: 2, accepted: 2 });
+  });
+});
+
+describe('a replay of what normalizing has refused', () => {
+  const REPLAY = { domain: DOMAIN, stage: 'NORMALIZED' };
+
+  it('closes what is among the rows by now, and says what to run for what is not yet', async () => {
+    await finra.ingest(WEEK, [
+      { symbol: 'AABB', mpid: 'OTCN', shares: 30, trades: 7 },
+      { symbol: 'BBCC', mpid: 'OTCN', shares: 20, trades: 5 },
+      { symbol: 'ZVZZT', mpid: 'ARCA', shares: 999, trades: 9 },
+    ]);
+    await finra.run(NORMALIZE_WEEK, OF);
+    const { db } = finra.engine;
+    const [refused] = (await listRejects(db, { domain: DOMAIN }, { limit: 10 })).items;
+    expect(refused).toMatchObject({ reasonCode: 'TEST_ISSUE', ruleVersion: 'normalize-v1' });
+    if (refused === undefined) throw new Error('nothing was refused');
+    const raw = await finra.query<{ symbol: string; record_hash: string }>(
+      'SELECT symbol, record_hash FROM finra_otc_transparency_raw',
+    );
+    // As rules before these would have refused two rows that pass now.
+    const refusedBefore = (symbol: string) => {
+      const recordHash = raw.find((row) => row.symbol === symbol)?.record_hash ?? '';
+      return { ...refused, ruleVersion: 'normalize-v0', reasonCode: 'INVALID_SYMBOL', recordHash };
+    };
+    await writeRejects(db, [refusedBefore('AABB'), refusedBefore('BBCC')]);
+    // The set of rows as those rules had made it.
+    await finra.query("DELETE FROM finra_otc_normalized WHERE symbol = 'BBCC'");
+
+    const replayed = await finra.run(REPLAY_REJECTS, REPLAY);
+    expect(replayed).toMatchObject({ replayed: 3, repaired: 0, superseded: 1, still_rejected: 2 });
+    expect(replayed).toMatchObject({ rule_versions: { NORMALIZED: 'normalize-v1' } });
+    const said = await finra.query(
+      'SELECT outcome, reason_code, reason_detail FROM reject_repairs ORDER BY reject_id',
+    );
+    expect(said).toEqual([
+      { outcome: 'still_rejected', reason_code: 'TEST_ISSUE', reason_detail: refused.reasonDetail },
+      { outcome: 'superseded', reason_code: null, reason_detail: null },
+      {
+        outcome: 'still_rejected',
+        reason_code: 'INVALID_SYMBOL',
+        reason_detail: expect.stringContaining(`run ${NORMALIZE_WEEK} with force: true`) as string,
+      },
+    ]);
+
+    await finra.run(NORMALIZE_WEEK, { ...OF, force: true });
+    expect(await finra.run(REPLAY_REJECTS, REPLAY)).toMatchObject({ superseded: 1, still_rejected: 1 });
+    const open = await listRejects(db, { domain: DOMAIN, open: true }, { limit: 10 });
+    expect(open.items.map(({ rejectId }) => rejectId)).toEqual([refused.rejectId]);
   });
 });

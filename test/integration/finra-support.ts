@@ -13,7 +13,7 @@ import {
   Worker,
 } from '@spine/execution';
 import type { Engine } from '@spine/execution';
-import { INGEST_WEEK, ingestReplayer, registerFinraOtc } from '@spine/finra-otc';
+import { INGEST_WEEK, ingestReplayer, normalizeReplayer, registerFinraOtc } from '@spine/finra-otc';
 import { Metrics, silentLogger } from '@spine/observability';
 import { createTestDatabase } from '@spine/testing';
 import { expect } from 'vitest';
@@ -70,7 +70,7 @@ export async function openFinra(): Promise<FinraBed> {
     databaseUrl: database.connectionString,
     redisUrl: null,
     registry: registerLedgerOperations(registerFinraOtc(new HandlerRegistry(), { dataRoots: [folder] }), {
-      replayers: [ingestReplayer],
+      replayers: [ingestReplayer, normalizeReplayer],
     }),
     logger: silentLogger(),
     metrics: new Metrics('test'),

@@ -119,7 +119,9 @@ describe('among many runs', () => {
     const [sent] = await statements();
     if (sent === undefined) throw new Error('nothing was sent');
     for (const mode of ['force_custom_plan', 'force_generic_plan'] as const) {
-      expect(await planOf(base.admin, mode, sent)).toMatchObject({ seqScans: [], indexes: [index] });
+      const { seqScans, indexes } = await planOf(base.admin, mode, sent);
+      expect(seqScans).toEqual([]);
+      expect(indexes).toContain(index);
     }
   });
 });

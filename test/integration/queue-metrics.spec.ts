@@ -1,8 +1,10 @@
-/** The gauges of lanes and dead letters, from a real Postgres. How the counts find their rows: engine-stats-plans.spec.ts. */
+/** The gauges of lanes, dead letters, workflows and dependencies, from a real Postgres. How the counts find their rows: engine-stats-plans.spec.ts. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { newId } from '@spine/core';
-import { pauseLane, registerWorker } from '@spine/database';
-import { createQueueMetrics } from '@spine/execution';
+import { createPool, INBOX_DEPTH_SQL, pauseLane, registerWorker, workflowInboxDepth } from '@spine/database';
+import type { Queryable } from '@spine/database';
+import { createDependencyWatch, createQueueMetrics, MemoryHintQueue } from '@spine/execution';
+import type { HintQueue } from '@spine/execution';
 import { Metrics, silentLogger } from '@spine/observability';
 import { waitFor } from '@spine/testing';
 import {
@@ -16,6 +18,7 @@ import {
   storeMany,
 } from './engine-support.ts';
 import type { EngineDatabase } from './engine-support.ts';
+import { planOf } from './plan-support.ts';
 
 let base: EngineDatabase;
 beforeAll(async () => {
@@ -23,7 +26,7 @@ beforeAll(async () => {
 });
 beforeEach(async () => {
   await base.clear();
-  await base.admin.query('TRUNCATE lanes');
+  await base.admin.query('TRUNCATE lanes, workflow_inbox');
 });
 afterAll(() => base.close());
 
@@ -93,6 +96,32 @@ describe('the gauges', () => {
     expect((await measured([]))('spine_dead_letters_pending')).toBe(2);
   });
 
+  it('say what workflows have to be told, and how long it has been due', async () => {
+    const gauge = await measured([]);
+    expect(gauge('spine_workflow_inbox_due')).toBe(0);
+    expect(gauge('spine_workflow_inbox_oldest_seconds')).toBe(0);
+    await base.admin.query(
+      `INSERT INTO workflow_inbox (workflow_run_id, event, due_at) SELECT $1::uuid, '{}', now() + t.due
+       FROM unnest(ARRAY['-120 seconds', '-1 second', '1 hour', 'infinity']::interval[]) AS t(due)`,
+      [newId()],
+    );
+    const later = await measured([]);
+    expect(later('spine_workflow_inbox_due')).toBe(2);
+    expect(later('spine_workflow_inbox_oldest_seconds')).toBeGreaterThanOrEqual(120);
+  });
+
+  it('find what workflows have to be told in the index, stop at 10,000, and do not sort', async () => {
+    await base.admin.query(
+      `INSERT INTO workflow_inbox (workflow_run_id, event, due_at)
+       SELECT gen_random_uuid(), '{}', now() - n * interval '1 millisecond' FROM generate_series(1, 12000) AS n`,
+    );
+    await base.admin.query('ANALYZE workflow_inbox');
+    expect(await workflowInboxDepth(base.db)).toMatchObject({ due: 10_000 });
+    const plan = await planOf(base.pool, 'force_generic_plan', { text: INBOX_DEPTH_SQL, values: [] });
+    expect(plan.indexes).toEqual(['workflow_inbox_due']);
+    expect(plan.seqScans).toEqual([]);
+  });
+
   it('forget a lane that is gone', async () => {
     const metrics = new Metrics('test');
     const reading = { waiting: 1, due: 1, running: 0, oldestDueSeconds: 1, paused: false, workers: 1 };
@@ -101,5 +130,29 @@ describe('the gauges', () => {
     const text = await metrics.registry.metrics();
     expect(text).toContain('lane="new"');
     expect(text).not.toContain('lane="old"');
+  });
+});
+
+describe('the watch of dependencies', () => {
+  const silent: HintQueue = Object.assign(new MemoryHintQueue(), {
+    check: () => new Promise<void>(() => undefined),
+  });
+  const deadPort = 'postgres://nobody@127.0.0.1:9/nothing';
+
+  async function up(pool: Queryable, queue: HintQueue): Promise<Record<string, number>> {
+    const metrics = new Metrics('test');
+    const options = { pool, queue, metrics, logger: silentLogger(), everyMs: 3_600_000, answerMs: 200 };
+    const service = createDependencyWatch(options);
+    service.start();
+    await service.stop();
+    const { values } = await metrics.dependencyUp.get();
+    return Object.fromEntries(values.map(({ labels, value }) => [String(labels.dependency), value]));
+  }
+
+  it('says 1 for what answers, 0 for what is away and for what hangs', async () => {
+    expect(await up(base.pool, new MemoryHintQueue())).toEqual({ postgres: 1, queue: 1 });
+    const away = createPool({ connectionString: deadPort });
+    expect(await up(away, silent)).toEqual({ postgres: 0, queue: 0 });
+    await away.end();
   });
 });

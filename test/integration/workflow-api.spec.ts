@@ -68,6 +68,13 @@ describe('a workflow run over HTTP', () => {
     expect((await api.call('POST', `${path}/steps/ask/approve`, { json: { by: 'ada' } })).status).toBe(202);
     const run = await runWithStatus(api, runId, 'completed');
     expect(run['result']).toEqual({ last: { by: 'ada' } });
+    const audit = await api.call('GET', '/api/v1/audit?target=ask');
+    const targets = { run_id: runId, step: 'ask' };
+    expect(listIn(audit.body['data'])).toMatchObject([
+      { targets, status: 202, after: { approved: true, by: 'ada' } },
+      { targets, status: 403, after: null },
+      { targets, status: 409, after: null },
+    ]);
     const first = await api.call('GET', `${path}/steps?limit=1`);
     expect(first.body['page']).toMatchObject({ total: 2, has_more: true });
     const next = await api.call(

@@ -7,9 +7,13 @@ import {
   createPool,
   DUE_WORKFLOWS_SQL,
   INBOX_SQL,
-  LOCK_WORKFLOW_SQL,
+  LOCK_WORKFLOWS_SQL,
+  OPEN_TIMERS_SQL,
+  PAUSE_CHILDREN_SQL,
+  RESUME_CHILDREN_SQL,
   settleRuns,
   STEPS_SQL,
+  UNIT_TIMES_SQL,
 } from '@spine/database';
 import type { Database, Db, Pool } from '@spine/database';
 import { newId } from '@spine/core';
@@ -155,10 +159,14 @@ describe('its statements', () => {
     const runId = rows[0]?.run_id ?? '';
     const sent = [
       { text: DUE_WORKFLOWS_SQL, values: [64] },
-      { text: LOCK_WORKFLOW_SQL, values: [runId] },
-      { text: INBOX_SQL, values: [runId, 500] },
-      { text: ACTIVE_RUNS_OF_SQL, values: [runId] },
+      { text: LOCK_WORKFLOWS_SQL, values: [[runId]] },
+      { text: INBOX_SQL, values: [[runId], 500] },
+      { text: ACTIVE_RUNS_OF_SQL, values: [[runId]] },
       { text: STEPS_SQL, values: [runId, '00000000-0000-0000-0000-000000000000', 50, 0] },
+      { text: UNIT_TIMES_SQL, values: [runId, '{a}'] },
+      { text: OPEN_TIMERS_SQL, values: [runId, 100] },
+      { text: PAUSE_CHILDREN_SQL, values: [`{${runId}}`, 'test'] },
+      { text: RESUME_CHILDREN_SQL, values: [`{${runId}}`, 'test'] },
     ];
     for (const statement of sent) {
       const plan = await planOf(admin, 'force_custom_plan', statement);

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sql } from 'kysely';
 import { ENGINE_OWNER } from '@spine/database';
-import { HandOver } from '@spine/execution';
+import { HandOver, RECEIVED } from '@spine/execution';
 import { StepResult } from '@spine/orchestration';
 import { waitFor } from '@spine/testing';
 import { openBed } from './engine-run-support.ts';
@@ -34,6 +34,7 @@ describe('a handler that hands its run over', () => {
         ({ run }) =>
           new HandOver(async (trx, epoch) => {
             await sql`INSERT INTO received VALUES (${run.runId}, ${epoch})`.execute(trx);
+            return RECEIVED;
           }),
       ),
     );
@@ -54,6 +55,7 @@ describe('a handler that hands its run over', () => {
           new HandOver(async (trx, epoch) => {
             await sql`INSERT INTO received VALUES (${run.runId}, ${epoch})`.execute(trx);
             await bed.engine.dispatcher.cancel(run.runId);
+            return RECEIVED;
           }),
       ),
     );
@@ -70,6 +72,7 @@ describe('a handler that hands its run over', () => {
           new HandOver(async (trx, epoch) => {
             await sql`INSERT INTO received VALUES (${run.runId}, ${epoch})`.execute(trx);
             if (run.attempt === 1) throw new Error('not now');
+            return RECEIVED;
           }),
       ),
     );
@@ -78,12 +81,34 @@ describe('a handler that hands its run over', () => {
     expect(await received(runId)).toEqual([{ epoch: 3 }]);
   });
 
+  it('is charged nothing when others were at the same rows', async () => {
+    const runId = await bed.submit(
+      bed.probe(
+        lane,
+        ({ run }) =>
+          new HandOver(async (trx, epoch) => {
+            if (run.epoch === 1) {
+              await sql`DO $$ BEGIN RAISE EXCEPTION 'deadlock' USING ERRCODE = '40P01'; END $$`.execute(trx);
+            }
+            await sql`INSERT INTO received VALUES (${run.runId}, ${epoch})`.execute(trx);
+            return RECEIVED;
+          }),
+      ),
+    );
+    await waitFor(async () => (await bed.events(runId)).includes('handed_over'));
+    expect(await bed.events(runId)).toContain('deferred');
+    expect(await rowOf(bed.admin, runId)).toMatchObject({ attempt: 1 });
+    expect(await received(runId)).toEqual([{ epoch: 4 }]);
+  });
+
   it('keeps the place it has taken before a concurrency gate', async () => {
     const gated = bed.newLane();
     // Nobody tells the line of a place that no worker gives back: it is looked at with the poll.
     await bed.startWorker(gated, { pollMs: 50 });
     const gate = { concurrency: [{ key: 'one-at-a-time', limit: 1 }] };
-    const first = await bed.submit(bed.probe(gated, () => new HandOver(() => Promise.resolve()), gate));
+    const first = await bed.submit(
+      bed.probe(gated, () => new HandOver(() => Promise.resolve(RECEIVED)), gate),
+    );
     await waitFor(async () => (await bed.events(first)).includes('handed_over'));
     const second = await bed.submit(bed.probe(gated, () => 'in', gate));
     await waitFor(async () => {
@@ -138,6 +163,30 @@ describe('a workflow whose history is too long', () => {
       `SELECT params, status FROM runs WHERE name = 'test.countdown' ORDER BY id`,
     );
     expect(rows).toEqual([1, 2, 3].map((n) => ({ params: { n }, status: 'completed' })));
+  });
+
+  it('is asked for as before: priority, tags, what its submitter wrote', async () => {
+    const correlationId = 'countdown';
+    const asked = { correlationId, priority: 'high', tags: ['data'], metadata: { ticket: 7 } } as const;
+    await bed.start('test.countdown', { n: 2 }, asked);
+    await waitFor(async () => (await continued())?.status === 'completed');
+    const { metadata, ...run } = (await continued()) ?? {};
+    expect(run).toEqual({ priority: 1, tags: ['data'], status: 'completed' });
+    expect(Object.keys(metadata ?? {}).sort()).toEqual(['continues', 'ticket']);
+
+    async function continued() {
+      const { rows } = await bed.admin.query<{
+        priority: number;
+        tags: unknown;
+        status: string;
+        metadata: Record<string, unknown>;
+      }>(
+        `SELECT priority, tags, status, metadata FROM runs
+         WHERE correlation_id = $1 AND metadata ? 'continues' AND params = '{"n": 3}'`,
+        [correlationId],
+      );
+      return rows[0];
+    }
   });
 
   it('is purged with everything that belongs to it', async () => {

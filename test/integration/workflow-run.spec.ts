@@ -286,6 +286,14 @@ describe('a workflow', () => {
         },
       );
     expect(await decide('bob')).toEqual({ type: 'not_asked', approvers: ['ada'] });
+    const expires = async (at: string): Promise<void> => {
+      const text = `UPDATE workflow_approvals SET expires_at = ${at} WHERE workflow_run_id = $1`;
+      await bed.admin.query(text, [runId]);
+    };
+    // A decision that comes too late is refused, not taken and forgotten.
+    await expires(`now() - interval '1 second'`);
+    expect(await decide('ada')).toMatchObject({ type: 'expired' });
+    await expires(`now() + interval '1 hour'`);
     expect(await decide('ada')).toEqual({ type: 'decided' });
     expect(await decide('ada')).toEqual({ type: 'not_open' });
     expect((await bed.reach(runId, 'completed')).result).toMatchObject({

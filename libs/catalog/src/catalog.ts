@@ -2,8 +2,14 @@
  * What this deployment can run: every operation, function and workflow. The API describes and checks by it, workers execute
  * by it: two processes of one release know the same.
  */
+import { registerExamples } from '@spine/examples';
 import { HandlerRegistry, registerBuiltinHandlers, registerLedgerOperations } from '@spine/execution';
-import { ingestReplayer, registerFinraOtc } from '@spine/finra-otc';
+import {
+  ingestReplayer,
+  normalizeReplayer,
+  registerFinraOtc,
+  registerFinraWorkflows,
+} from '@spine/finra-otc';
 import { WorkflowRegistry } from '@spine/orchestration';
 import { registerReferenceCalendar } from '@spine/reference-calendar';
 
@@ -23,7 +29,9 @@ export interface Catalog {
 /** @throws ConfigError for what is registered twice. */
 export function createCatalog({ dataRoots, ...options }: CatalogOptions): Catalog {
   const handlers = registerBuiltinHandlers(new HandlerRegistry());
-  registerLedgerOperations(handlers, { replayers: [ingestReplayer] });
+  registerLedgerOperations(handlers, { replayers: [ingestReplayer, normalizeReplayer] });
   registerReferenceCalendar(registerFinraOtc(handlers, { dataRoots }), { dataRoots });
-  return { handlers, workflows: new WorkflowRegistry(options) };
+  const workflows = registerFinraWorkflows(new WorkflowRegistry(options), { dataRoots });
+  registerExamples(handlers, workflows);
+  return { handlers, workflows };
 }

@@ -1,25 +1,13 @@
 /** `spine config show` and `spine config check`: what is configured, and whether it can be used. Prints no secret. */
 import {
-  describeVariable,
-  isSecretReference,
   loadProcessSettings,
   readProcessConfiguration,
-  REDACTED,
+  shownVariables,
   spineFlags,
   toEnvironment,
-  VARIABLE_NAMES,
 } from '@spine/config';
-import type { Configuration, FlagState, ProcessOptions, Role, VariableName } from '@spine/config';
+import type { Configuration, FlagState, ProcessOptions, Role } from '@spine/config';
 import { SpineError } from '@spine/core';
-
-/** A variable as it is shown. */
-export interface ShownVariable {
-  readonly name: VariableName;
-  /** Null: not set, and without a default. */
-  readonly value: string | null;
-  /** `default`, `profile <name>`, a file, or `environment`. */
-  readonly source: string;
-}
 
 export interface ConfigCommand {
   readonly action: 'show' | 'check';
@@ -36,22 +24,6 @@ const TO_STREAMS: Output = {
   out: (text) => void process.stdout.write(text),
   problem: (text) => void process.stderr.write(text),
 };
-
-/** A reference says where the secret is, which is no secret; a value that could be one is never shown. */
-function shownValue(name: VariableName, value: string): string {
-  if (describeVariable(name).quoting !== 'plain')
-    return isSecretReference(value) ? `${REDACTED} (reference)` : REDACTED;
-  return isSecretReference(value) ? `${REDACTED} (reference)` : value;
-}
-
-/** Every variable of the schema, in its order. Contacts nobody: references are not resolved. */
-export function shownVariables({ merged }: Pick<Configuration, 'merged'>): ShownVariable[] {
-  return VARIABLE_NAMES.map((name) => {
-    const set = merged.get(name);
-    if (set !== undefined) return { name, value: shownValue(name, set.value), source: set.source };
-    return { name, value: describeVariable(name).fallback, source: 'default' };
-  });
-}
 
 function columns(rows: readonly (readonly [string, string, string])[]): string {
   const widths = [0, 1].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));

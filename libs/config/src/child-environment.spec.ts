@@ -11,6 +11,8 @@ describe('childEnvironment', () => {
       SPINE_PORT: '3000',
       SPINE_LANES: 'slow',
       SPINE_HEALTH_PORT: '9100',
+      OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318',
+      OTEL_LOGS_EXPORTER: 'not a setting',
     };
     const child = childEnvironment(
       { SPINE_PORT: '3001', SPINE_HEALTH_PORT: undefined, SPINE_WORKERS: '1' },
@@ -22,6 +24,7 @@ describe('childEnvironment', () => {
       SPINE_PORT: '3001',
       SPINE_LANES: 'slow',
       SPINE_WORKERS: '1',
+      OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318',
     });
   });
 

@@ -1,6 +1,7 @@
 import { toEnvironment } from './cascade/layers.ts';
 import { readProcessConfiguration } from './process-settings.ts';
 import type { Environment } from './settings-model.ts';
+import { VARIABLE_NAMES } from './variables.ts';
 
 /** Not Spine's, but a Node process needs them to find programs, certificates, proxies and temporary folders. */
 const PASSED_ON = [
@@ -23,13 +24,18 @@ const PASSED_ON = [
   'no_proxy',
 ];
 
+/** Names that are Spine's though no schema knows them go along: the service warns of them as its launcher does. */
+function isSetting(name: string): boolean {
+  return name.startsWith('SPINE_') || VARIABLE_NAMES.some((known) => known === name);
+}
+
 /** What references in these settings need that is not Spine's: the variable of `secret:env:`, the SDK's for `secret:aws:`. */
 function neededByReferences(configured: Environment): (name: string) => boolean {
   const named = new Set<string>();
   let aws = false;
   for (const [name, value] of Object.entries(configured)) {
     const text = value?.trim() ?? '';
-    if (!name.startsWith('SPINE_')) continue;
+    if (!isSetting(name)) continue;
     if (text.startsWith('secret:env:')) named.add(text.slice('secret:env:'.length));
     if (text.startsWith('secret:aws:')) aws = true;
   }
@@ -37,7 +43,7 @@ function neededByReferences(configured: Environment): (name: string) => boolean 
 }
 
 /**
- * The environment of a service started by the launcher: the SPINE_ variables of this process with `overrides`
+ * The environment of a service started by the launcher: the settings in the environment of this process with `overrides`
  * on top (undefined removes one), and of the rest only what a Node process needs and what references to secrets name.
  * A PGHOST or PGPASSWORD of the user's shell must not reach a service. The service reads the same files as the launcher:
  * it works in the same folder.
@@ -51,7 +57,7 @@ export function childEnvironment(
 ): Record<string, string> {
   const isNeeded = neededByReferences(configured);
   const chosen = Object.entries(env ?? process.env).filter(
-    ([name]) => name.startsWith('SPINE_') || PASSED_ON.includes(name) || isNeeded(name),
+    ([name]) => isSetting(name) || PASSED_ON.includes(name) || isNeeded(name),
   );
   const merged = { ...Object.fromEntries(chosen), ...overrides };
   return Object.fromEntries(

@@ -13,6 +13,7 @@ const FITTING: Components = {
   dataDir: '/p/.spine',
   dataRoots: ['/p/data'],
   payloadDir: '/p/payloads',
+  backupDir: '/p/backups',
   secretsDir: '/run/secrets',
   vault: { address: 'https://vault.example.org', token: true },
 };
@@ -32,6 +33,7 @@ describe('components', () => {
     ['data_root_too_wide', 'warning', { dataRoots: ['/other', '/p'] }],
     ['data_root_too_wide', 'warning', { dataRoots: ['/p/.spine'] }],
     ['data_root_too_wide', 'warning', { dataRoots: ['/run'] }],
+    ['data_root_too_wide', 'warning', { backupDir: '/p/data/backups' }],
     ['vault_without_token', 'error', { vault: { address: 'https://v', token: false } }],
     ['vault_without_address', 'warning', { vault: { address: undefined, token: true } }],
     ['vault_in_clear', 'warning', { vault: { address: 'http://vault.example.org', token: true } }],

@@ -19,6 +19,8 @@ export interface Components {
   readonly dataRoots: readonly string[];
   /** Where large payloads are; undefined: in Postgres. */
   readonly payloadDir: string | undefined;
+  /** Where backups are written; undefined: none are made. */
+  readonly backupDir: string | undefined;
   readonly secretsDir: string;
   readonly vault: { readonly address: string | undefined; readonly token: boolean };
 }
@@ -96,11 +98,12 @@ const somebodyWorks: Rule = ({ role, workers }) =>
     : FITS;
 
 /** A parameter may name any file below a data root: what is no data must not lie there. */
-const dataRootsHoldDataOnly: Rule = ({ dataRoots, dataDir, payloadDir, secretsDir }) => {
+const dataRootsHoldDataOnly: Rule = ({ dataRoots, dataDir, payloadDir, backupDir, secretsDir }) => {
   const kept = [
     { name: 'SPINE_DATA_DIR', folder: dataDir },
     { name: 'SPINE_SECRETS_DIR', folder: secretsDir },
     ...(payloadDir === undefined ? [] : [{ name: 'SPINE_PAYLOAD_DIR', folder: payloadDir }]),
+    ...(backupDir === undefined ? [] : [{ name: 'SPINE_BACKUP_DIR', folder: backupDir }]),
   ];
   return kept.flatMap(({ name, folder }) =>
     dataRoots.some((root) => holds(root, folder))

@@ -8,7 +8,7 @@ const page = readFileSync(new URL('../../../docs/configuration.md', import.meta.
 function documentedRows(): string[][] {
   return page
     .split('\n')
-    .filter((line) => line.startsWith('| `SPINE_'))
+    .filter((line) => /^\| `(SPINE|OTEL)_/.test(line))
     .map((line) =>
       line
         .split('|')

@@ -72,6 +72,9 @@ export const tierName = z
   .regex(/^[a-z][a-z0-9_-]{0,31}$/)
   .refine((name) => name !== 'base' && name !== 'local');
 
+export const ENVIRONMENT_ALLOWED = 'a-z followed by up to 31 of a-z 0-9 _ -';
+export const environmentName = z.string().regex(/^[a-z][a-z0-9_-]{0,31}$/);
+
 /** The same, printable: an address that holds no password. */
 export const plainHttpUrl = z.string().refine((text) => {
   if (!/^https?:\/\//.test(text) || !URL.canParse(text)) return false;
@@ -98,3 +101,36 @@ export const ledgerRetention = z.string().transform((text, ctx): RetentionPolicy
   ctx.issues.push({ code: 'custom', message: parsed.error.message, input: text });
   return z.NEVER;
 });
+
+/** `name=value` pairs separated by commas, percent-encoded, as OpenTelemetry writes attributes and headers. */
+function pairsOf(text: string): ReadonlyMap<string, string> | null {
+  const pairs = parts(text, ',').map((part) => {
+    const [, name, value] = /^([A-Za-z][A-Za-z0-9_.-]{0,127})\s*=\s*([\x21-\x7e ]{0,4096})$/.exec(part) ?? [];
+    const decoded = value === undefined ? undefined : tryResult(() => decodeURIComponent(value));
+    return name === undefined || decoded?.isOk() !== true ? null : ([name, decoded.value] as const);
+  });
+  return pairs.every((pair) => pair !== null) ? new Map(pairs) : null;
+}
+
+const pairText = z.string().transform((text, ctx) => {
+  const pairs = pairsOf(text);
+  if (pairs !== null && pairs.size > 0) return pairs;
+  ctx.issues.push({ code: 'custom', message: 'no list of pairs', input: text });
+  return z.NEVER;
+});
+
+export const attributePairs = pairText;
+
+/** Values that nobody should read. */
+export const headerPairs = pairText.transform(
+  (pairs) => new Map([...pairs].map(([name, value]) => [name, new Secret(value)])),
+);
+
+/** From 0 to 1, as decimals. */
+export const share = z
+  .string()
+  .regex(/^(0(\.\d{1,9})?|1(\.0{1,9})?)$/)
+  .transform(Number);
+
+/** A name that is shown to people. */
+export const displayName = z.string().regex(/^[\x21-\x7e]([\x20-\x7e]{0,198}[\x21-\x7e])?$/);

@@ -1,4 +1,5 @@
 export { childEnvironment } from './child-environment.ts';
+export { loadCliSettings, takesColour, type CliSettings } from './cli-settings.ts';
 export { toEnvironment, type MergedValues, type SourcedValue } from './cascade/layers.ts';
 export { ProfileCycleError, ProfileError, ProfileNotFoundError } from './cascade/profiles.ts';
 export type { Configuration } from './cascade/read-configuration.ts';
@@ -61,6 +62,7 @@ export {
 export { SecretsResolver, type ChainLink, type ResolverOptions } from './secrets/resolver.ts';
 export { VaultSecretBackend, type VaultOptions } from './secrets/vault-backend.ts';
 export { loadSettings } from './settings.ts';
+export { shownVariables, type ShownVariable } from './shown-variables.ts';
 export {
   ROLES,
   type Environment,
@@ -68,14 +70,17 @@ export {
   type Role,
   type SecretSettings,
   type Settings,
+  type TracingSettings,
 } from './settings-model.ts';
 export {
   describeVariable,
   EVENT_BUSES,
   LOG_LEVELS,
+  TRACE_SAMPLERS,
   VARIABLE_NAMES,
   type EventBusChoice,
   type LogLevel,
+  type TraceSampler,
   type VariableDoc,
   type VariableName,
 } from './variables.ts';

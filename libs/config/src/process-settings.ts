@@ -5,6 +5,8 @@ import { toEnvironment } from './cascade/layers.ts';
 import { resolveSettingReferences } from './secrets/resolve-settings.ts';
 import type { SecretsResolver } from './secrets/resolver.ts';
 import { loadSettings } from './settings.ts';
+import { shownVariables } from './shown-variables.ts';
+import type { ShownVariable } from './shown-variables.ts';
 import type { Environment, LoadOptions, Role, Settings } from './settings-model.ts';
 
 export interface ProcessOptions<R extends Role = Role> extends Pick<LoadOptions<R>, 'role' | 'cwd'> {
@@ -18,6 +20,8 @@ export interface ProcessOptions<R extends Role = Role> extends Pick<LoadOptions<
 export interface ProcessSettings<R extends Role = Role> {
   readonly settings: Settings<R>;
   readonly secrets: SecretsResolver;
+  /** What they were made of, for showing: no secret is in it. */
+  readonly variables: readonly ShownVariable[];
 }
 
 /** What configures this process, before it is understood. @throws ConfigError for files that cannot be used */
@@ -35,10 +39,15 @@ export async function openProcessSettings<R extends Role>(
   options: ProcessOptions<R>,
 ): Promise<ProcessSettings<R>> {
   const { role, cwd = process.cwd() } = options;
-  const { merged } = readProcessConfiguration(options);
+  const configuration = readProcessConfiguration(options);
+  const { merged } = configuration;
   const { env, referenced, warnings, resolver } = await resolveSettingReferences(toEnvironment(merged), cwd);
   const settings = loadSettings(env, { role, cwd, hidden: referenced });
-  return { settings: { ...settings, warnings: [...settings.warnings, ...warnings] }, secrets: resolver };
+  return {
+    settings: { ...settings, warnings: [...settings.warnings, ...warnings] },
+    secrets: resolver,
+    variables: shownVariables(configuration),
+  };
 }
 
 /** The settings alone. @throws ConfigError as `openProcessSettings` does. */

@@ -2,7 +2,7 @@
 import type { RetentionPolicy } from '@spine/core';
 import type { SpineFlags } from './flags/spine-flags.ts';
 import type { Secret } from './secret.ts';
-import type { EventBusChoice, LogLevel } from './variables.ts';
+import type { EventBusChoice, LogLevel, TraceSampler } from './variables.ts';
 
 /** Which process asks: `launcher` is `npm start`, `migrate` the one-shot migration. */
 export const ROLES = ['launcher', 'api', 'worker', 'scheduler', 'migrate'] as const;
@@ -24,12 +24,24 @@ export interface Settings<R extends Role = Role> {
     readonly keys: readonly Secret[];
     /** Local mode: no key is asked for. Only ever true on a loopback address without keys. */
     readonly open: boolean;
+    /** Requests a minute of one key, and of one address without a key; 0 is off, as it is in local mode. */
+    readonly rateLimitPerMinute: number;
+    /** Proxies before the API that are believed about the client's address. */
+    readonly trustProxyHops: number;
   };
   readonly database: {
     /** Undefined only for the launcher: it then runs the embedded Postgres. */
     readonly url: 'launcher' extends R ? Secret | undefined : Secret;
+    /** The same database as its owner: may migrate and dump it. Undefined: this process does neither. */
+    readonly adminUrl: Secret | undefined;
     /** Most connections of this process. */
     readonly poolSize: number;
+  };
+  readonly backup: {
+    /** Where backups are written; undefined: none are made. */
+    readonly dir: string | undefined;
+    /** What makes them: a program's name, or its absolute path. */
+    readonly program: string;
   };
   readonly redis: {
     /** Undefined: the queue runs on Postgres. */
@@ -41,6 +53,8 @@ export interface Settings<R extends Role = Role> {
     /** Runs of one process at the same time. */
     readonly concurrency: number;
     readonly lanes: readonly string[];
+    /** What approvals of workflows are given by themselves for. */
+    readonly environment: string;
     /** How long a worker holds a run without a heartbeat. */
     readonly leaseSeconds: number;
     /** Resident memory in MiB over which a worker is replaced by a fresh one; 0 is off. */
@@ -72,6 +86,8 @@ export interface Settings<R extends Role = Role> {
     readonly backend: EventBusChoice;
   };
   readonly secrets: SecretSettings;
+  /** Undefined: nothing is traced. */
+  readonly tracing: TracingSettings | undefined;
   /** The flags of Spine itself, with what the environment says of them. */
   readonly flags: SpineFlags;
   readonly dataDir: string;
@@ -81,6 +97,19 @@ export interface Settings<R extends Role = Role> {
   readonly healthPort: number | undefined;
   /** One line per SPINE_ variable that is set and means nothing. For the log at start. */
   readonly warnings: readonly string[];
+}
+
+/** Where traces go, and which. */
+export interface TracingSettings {
+  /** Of an OTLP/HTTP collector, without `/v1/traces`. */
+  readonly endpoint: string;
+  readonly headers: ReadonlyMap<string, Secret>;
+  /** Undefined: named after the process. */
+  readonly serviceName: string | undefined;
+  readonly resourceAttributes: ReadonlyMap<string, string>;
+  readonly sampler: TraceSampler;
+  /** Of traces, from 0 to 1; for the `traceidratio` samplers. */
+  readonly samplerRatio: number;
 }
 
 /** Where secrets are found. */

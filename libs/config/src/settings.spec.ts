@@ -24,13 +24,22 @@ describe('defaults', () => {
     expect(settings).toEqual({
       role: 'launcher',
       tier: 'minimal',
-      api: { host: '127.0.0.1', port: 3000, portIsExplicit: false, keys: [], open: true },
+      api: {
+        host: '127.0.0.1',
+        port: 3000,
+        portIsExplicit: false,
+        keys: [],
+        open: true,
+        rateLimitPerMinute: 6_000,
+        trustProxyHops: 0,
+      },
       database: { url: undefined, poolSize: 10 },
       redis: { url: undefined },
       worker: {
         count: 2,
         concurrency: 200,
         lanes: ['default', 'backfill', 'slow'],
+        environment: 'production',
         leaseSeconds: 30,
         maxRssMb: 0,
         maxRuns: 0,
@@ -39,6 +48,7 @@ describe('defaults', () => {
       log: { level: 'info' },
       runLog: { level: 'info' },
       payloads: { inlineBytes: 131_072, maxBytes: 16_777_216, dir: undefined },
+      backup: { dir: undefined, program: 'pg_dump' },
       eventBus: { backend: 'auto' },
       secrets: {
         dir: '/run/secrets',
@@ -77,11 +87,14 @@ describe('given values', () => {
         SPINE_WORKERS: '0',
         SPINE_WORKER_CONCURRENCY: '5000',
         SPINE_LANES: 'fast, slow_2,fast',
+        SPINE_ENVIRONMENT: 'dev',
         SPINE_LOG_LEVEL: 'silent',
         SPINE_RUN_LOG_LEVEL: 'warn',
         SPINE_PAYLOAD_INLINE_KB: '1',
         SPINE_PAYLOAD_MAX_MB: '256',
         SPINE_PAYLOAD_DIR: 'payloads',
+        SPINE_BACKUP_DIR: 'backups',
+        SPINE_ADMIN_DATABASE_URL: 'postgres://owner:p@h/d',
         SPINE_SHUTDOWN_GRACE_SECONDS: '30',
         SPINE_LEASE_SECONDS: '12',
         SPINE_WORKER_MAX_RSS_MB: '512',
@@ -95,6 +108,8 @@ describe('given values', () => {
     expect(settings.api).toMatchObject({ host: '0.0.0.0', port: 0, portIsExplicit: true, open: false });
     expect(settings.api.keys.map((key) => key.reveal())).toEqual([KEY, `${KEY}x`]);
     expect(settings.database.url.reveal()).toBe('postgres://u:p@h/d');
+    expect(settings.database.adminUrl?.reveal()).toBe('postgres://owner:p@h/d');
+    expect(settings.backup.dir).toBe('/project/backups');
     expect(settings.database.poolSize).toBe(25);
     expect(settings.redis.url?.reveal()).toBe('rediss://h:6380/1');
     expect(settings.dataDir).toBe('/var/spine');
@@ -103,6 +118,7 @@ describe('given values', () => {
       count: 0,
       concurrency: 5000,
       lanes: ['fast', 'slow_2'],
+      environment: 'dev',
       leaseSeconds: 12,
       maxRssMb: 512,
       maxRuns: 10_000,
@@ -136,6 +152,7 @@ describe('given values', () => {
     ['SPINE_LANES', 'Default'],
     ['SPINE_LANES', ','],
     ['SPINE_LANES', `a${'b'.repeat(63)}`],
+    ['SPINE_ENVIRONMENT', 'Dev 1'],
     ['SPINE_LOG_LEVEL', 'verbose'],
     ['SPINE_RUN_LOG_LEVEL', 'all'],
     ['SPINE_PAYLOAD_INLINE_KB', '1025'],

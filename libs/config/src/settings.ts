@@ -6,7 +6,14 @@ import { FLAG_VARIABLE_PREFIX, readFlagVariables } from './flags/flag-variables.
 import { SPINE_FLAG_DEFINITIONS, spineFlags } from './flags/spine-flags.ts';
 import { isLoopbackHost } from './loopback.ts';
 import { nearestName, quoteValue } from './report.ts';
-import type { Environment, LoadOptions, Role, SecretSettings, Settings } from './settings-model.ts';
+import type {
+  Environment,
+  LoadOptions,
+  Role,
+  SecretSettings,
+  Settings,
+  TracingSettings,
+} from './settings-model.ts';
 import { describeVariable, environmentSchema, VARIABLE_NAMES } from './variables.ts';
 import type { EnvironmentValues, VariableName } from './variables.ts';
 
@@ -94,6 +101,19 @@ export function toSecretSettings(values: SecretValues, cwd: string): SecretSetti
   };
 }
 
+function toTracingSettings(values: EnvironmentValues): TracingSettings | undefined {
+  const { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, OTEL_SDK_DISABLED: disabled } = values;
+  if (endpoint === undefined || disabled === 'true') return undefined;
+  return {
+    endpoint: endpoint.replace(/\/+$/, ''),
+    headers: values.OTEL_EXPORTER_OTLP_HEADERS ?? new Map(),
+    serviceName: values.OTEL_SERVICE_NAME,
+    resourceAttributes: values.OTEL_RESOURCE_ATTRIBUTES ?? new Map(),
+    sampler: values.OTEL_TRACES_SAMPLER,
+    samplerRatio: values.OTEL_TRACES_SAMPLER_ARG,
+  };
+}
+
 export type SecretValues = Pick<
   EnvironmentValues,
   | 'SPINE_SECRETS_DIR'
@@ -128,6 +148,7 @@ export function loadSettings(env: Environment, { role, cwd = process.cwd(), hidd
   const secrets = toSecretSettings(values, cwd);
   const payloadDir =
     values.SPINE_PAYLOAD_DIR === undefined ? undefined : resolve(cwd, values.SPINE_PAYLOAD_DIR);
+  const backupDir = values.SPINE_BACKUP_DIR === undefined ? undefined : resolve(cwd, values.SPINE_BACKUP_DIR);
   const dataDir = resolve(cwd, values.SPINE_DATA_DIR);
   const dataRoots = values.SPINE_DATA_ROOTS.map((root) => resolve(cwd, root));
 
@@ -141,6 +162,7 @@ export function loadSettings(env: Environment, { role, cwd = process.cwd(), hidd
     dataDir,
     dataRoots,
     payloadDir,
+    backupDir,
     secretsDir: secrets.dir,
     vault: {
       address: values.SPINE_VAULT_ADDR,
@@ -160,13 +182,21 @@ export function loadSettings(env: Environment, { role, cwd = process.cwd(), hidd
       portIsExplicit: present.SPINE_PORT !== undefined,
       keys,
       open: keys.length === 0 && isLoopbackHost(values.SPINE_HOST),
+      rateLimitPerMinute: values.SPINE_RATE_LIMIT_PER_MINUTE,
+      trustProxyHops: values.SPINE_TRUST_PROXY_HOPS,
     },
-    database: { url: values.SPINE_DATABASE_URL, poolSize: values.SPINE_DATABASE_POOL },
+    database: {
+      url: values.SPINE_DATABASE_URL,
+      adminUrl: values.SPINE_ADMIN_DATABASE_URL,
+      poolSize: values.SPINE_DATABASE_POOL,
+    },
+    backup: { dir: backupDir, program: values.SPINE_PG_DUMP },
     redis: { url: values.SPINE_REDIS_URL },
     worker: {
       count: values.SPINE_WORKERS,
       concurrency: values.SPINE_WORKER_CONCURRENCY,
       lanes: values.SPINE_LANES,
+      environment: values.SPINE_ENVIRONMENT,
       leaseSeconds: values.SPINE_LEASE_SECONDS,
       maxRssMb: values.SPINE_WORKER_MAX_RSS_MB,
       maxRuns: values.SPINE_WORKER_MAX_RUNS,
@@ -184,6 +214,7 @@ export function loadSettings(env: Environment, { role, cwd = process.cwd(), hidd
     },
     eventBus: { backend: values.SPINE_EVENT_BUS },
     secrets,
+    tracing: toTracingSettings(values),
     flags: spineFlags(env),
     dataDir,
     dataRoots,

@@ -3,8 +3,13 @@ import { z } from 'zod';
 import { LEDGER_RETENTION, PURGEABLE_TABLES } from '@spine/core';
 import { PROFILE_ALLOWED } from './cascade/profiles.ts';
 import {
+  attributePairs,
   awsRegion,
   DEFAULT_TIER,
+  displayName,
+  ENVIRONMENT_ALLOWED,
+  environmentName,
+  headerPairs,
   hostAddress,
   laneList,
   ledgerRetention,
@@ -14,6 +19,7 @@ import {
   profileName,
   secretList,
   serverUrl,
+  share,
   TIER_ALLOWED,
   tierName,
   token,
@@ -27,6 +33,17 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 
 export const EVENT_BUSES = ['auto', 'memory', 'postgres', 'redis'] as const;
 export type EventBusChoice = (typeof EVENT_BUSES)[number];
+
+/** Which traces are recorded; `parentbased_` keeps to what the caller has decided. */
+export const TRACE_SAMPLERS = [
+  'always_on',
+  'always_off',
+  'traceidratio',
+  'parentbased_always_on',
+  'parentbased_always_off',
+  'parentbased_traceidratio',
+] as const;
+export type TraceSampler = (typeof TRACE_SAMPLERS)[number];
 
 /** How a bad value is quoted in an error: as it is, as a URL without its credentials, or not at all. */
 export type Quoting = 'plain' | 'url' | 'hidden';
@@ -49,9 +66,10 @@ function withDefault<T extends z.ZodType<unknown, string>>(
   schema: T,
   fallback: z.input<T>,
   text: VariableText,
+  quoting: Quoting = 'plain',
 ) {
   const variable = z.prefault(schema, fallback);
-  variableDocs.add(variable, { ...text, fallback, quoting: 'plain' });
+  variableDocs.add(variable, { ...text, fallback, quoting });
   return variable;
 }
 
@@ -87,9 +105,24 @@ export const environmentSchema = z.object({
     allowed: 'keys separated by commas, each 16 to 256 characters of A-Z a-z 0-9 _ . -',
     meaning: 'API keys. Without any, the API is open on a loopback address and does not start on another.',
   }),
+  SPINE_RATE_LIMIT_PER_MINUTE: withDefault(wholeNumber(0, 10_000_000), '6000', {
+    allowed: 'a whole number from 0 to 10000000; 0 is off',
+    meaning:
+      'Requests a minute that one key may make, and one address without a key. Local mode, where no key is asked for, has no limit.',
+  }),
+  SPINE_TRUST_PROXY_HOPS: withDefault(wholeNumber(0, 10), '0', {
+    allowed: 'a whole number from 0 to 10',
+    meaning:
+      "Proxies before the API whose X-Forwarded-For is believed: that many entries from its end. Without them every client has the last proxy's address.",
+  }),
   SPINE_DATABASE_URL: optional(serverUrl(['postgres:', 'postgresql:']), 'url', {
     allowed: 'a postgres:// or postgresql:// URL',
     meaning: 'Postgres 15 or newer. Without it `npm start` runs an embedded one; the services require it.',
+  }),
+  SPINE_ADMIN_DATABASE_URL: optional(serverUrl(['postgres:', 'postgresql:']), 'url', {
+    allowed: 'a postgres:// or postgresql:// URL',
+    meaning:
+      'The same database as its owner, for `POST /database/init` and `/backup`. Without it the API applies no migrations.',
   }),
   SPINE_DATABASE_POOL: withDefault(wholeNumber(1, 500), '10', {
     allowed: 'a whole number from 1 to 500',
@@ -127,6 +160,10 @@ export const environmentSchema = z.object({
     allowed: 'lane names separated by commas, each a-z followed by up to 62 of a-z 0-9 _ -',
     meaning: 'Lanes a worker serves.',
   }),
+  SPINE_ENVIRONMENT: withDefault(environmentName, 'production', {
+    allowed: ENVIRONMENT_ALLOWED,
+    meaning: 'What the `auto_approve` of approvals in workflows is compared with, e.g. `dev`.',
+  }),
   SPINE_LOG_LEVEL: withDefault(z.enum(LOG_LEVELS), 'info', {
     allowed: `one of ${LOG_LEVELS.join(', ')}`,
     meaning: 'Least severe log line written.',
@@ -146,6 +183,14 @@ export const environmentSchema = z.object({
   SPINE_PAYLOAD_DIR: optional(path, 'plain', {
     allowed: 'a folder that every API and worker shares, absolute or relative to the working directory',
     meaning: 'Where params and results too large for the run are kept. Without it: in Postgres.',
+  }),
+  SPINE_BACKUP_DIR: optional(path, 'plain', {
+    allowed: 'a folder the API may write to, absolute or relative to the working directory',
+    meaning: 'Where `POST /database/backup` puts its files. Without it the API makes no backups.',
+  }),
+  SPINE_PG_DUMP: withDefault(path, 'pg_dump', {
+    allowed: 'a program on the usual paths, or the absolute path of one',
+    meaning: 'What makes backups. Its version must not be older than that of the server.',
   }),
   SPINE_SHUTDOWN_GRACE_SECONDS: withDefault(wholeNumber(0, 3600), '8', {
     allowed: 'a whole number from 0 to 3600',
@@ -205,6 +250,48 @@ export const environmentSchema = z.object({
   SPINE_AWS_ENDPOINT: optional(plainHttpUrl, 'url', {
     allowed: 'an http:// or https:// URL without user, query and fragment',
     meaning: "Where AWS Secrets Manager is. Without it: the region's own address.",
+  }),
+  SPINE_URL: withDefault(
+    plainHttpUrl,
+    'http://127.0.0.1:3000',
+    {
+      allowed: 'an http:// or https:// URL without user, query and fragment',
+      meaning: 'API that the `spine` command calls; `--url` overrides it.',
+    },
+    'url',
+  ),
+  SPINE_API_KEY: optional(token, 'hidden', {
+    allowed: '1 to 4096 printable ASCII characters without spaces',
+    meaning: 'Key that the `spine` command sends; `--key-file` overrides it. Servers do not read it.',
+  }),
+  OTEL_EXPORTER_OTLP_ENDPOINT: optional(plainHttpUrl, 'url', {
+    allowed: 'an http:// or https:// URL without user, query and fragment',
+    meaning:
+      'Where traces are sent: an OTLP/HTTP collector, `/v1/traces` is added. Without it nothing is traced.',
+  }),
+  OTEL_EXPORTER_OTLP_HEADERS: optional(headerPairs, 'hidden', {
+    allowed: 'name=value pairs separated by commas, values percent-encoded',
+    meaning: 'Headers the collector asks for.',
+  }),
+  OTEL_SDK_DISABLED: withDefault(z.enum(['true', 'false']), 'false', {
+    allowed: 'true or false',
+    meaning: 'Turns tracing off whatever else is set.',
+  }),
+  OTEL_SERVICE_NAME: optional(displayName, 'plain', {
+    allowed: '1 to 200 printable ASCII characters',
+    meaning: '`service.name` of the spans. Without it: `spine-api`, `spine-worker`, `spine-scheduler`.',
+  }),
+  OTEL_RESOURCE_ATTRIBUTES: optional(attributePairs, 'plain', {
+    allowed: 'name=value pairs separated by commas, values percent-encoded',
+    meaning: 'More attributes of every span, e.g. `deployment.environment.name=staging`.',
+  }),
+  OTEL_TRACES_SAMPLER: withDefault(z.enum(TRACE_SAMPLERS), 'parentbased_always_on', {
+    allowed: `one of ${TRACE_SAMPLERS.join(', ')}`,
+    meaning: 'Which traces are recorded.',
+  }),
+  OTEL_TRACES_SAMPLER_ARG: withDefault(share, '1', {
+    allowed: 'a number from 0 to 1',
+    meaning: 'The share of traces that a `traceidratio` sampler records.',
   }),
 });
 

@@ -2,10 +2,13 @@ export { CONDITION_LIMITS, parseCondition, type Condition } from './expression/c
 export { parseExpression, type Expression } from './expression/expression.ts';
 export { parseJsonLocation, type JsonLocation } from './expression/path.ts';
 export * from './assets/index.ts';
+export * from './auth/index.ts';
+export * from './net/index.ts';
 export { assertNever, invariant } from './assert-never.ts';
 export { FixedClock, ManualClock, systemClock, type Clock } from './clock.ts';
 export * from './content/index.ts';
 export { ExecutionContext, type NewExecution } from './context/execution-context.ts';
+export * from './deploy/status.ts';
 export * from './errors/index.ts';
 export * from './finance/index.ts';
 export { AUDIT_FIELDS, hashContent, hashFields, hashJson, hashRecord, sha256Hex } from './hashing.ts';
@@ -87,6 +90,7 @@ export {
   type TerminalStatus,
   type WaitingStatus,
 } from './run/status.ts';
+export * from './run/workflow-partition.ts';
 export * from './tags/index.ts';
 export { DateRange } from './temporal/date-range.ts';
 export {

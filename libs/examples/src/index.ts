@@ -1,1 +1,17 @@
-export {};
+export * from './example.ts';
+export type { ExampleModule, ExampleOptions, ExampleRegistries } from './example-module.ts';
+export * from './examples.ts';
+export * from './read-source.ts';
+export { helloWorld } from './b1-hello-world.ts';
+export { COMPANIES_DOMAIN } from './b2-csv-loader.ts';
+export { DAILY_REPORT_SCHEDULE, installDailyReport } from './b4-daily-report.ts';
+export * from './b5-flags.ts';
+export { SEC_DOMAIN } from './i1-sec-filing-etl.ts';
+export { FILINGS_DOMAIN, INGEST_DAY } from './i3-idempotent-backfill.ts';
+export { YAML_DOMAIN } from './i4-yaml-workflow.ts';
+export { EDGAR_BREAKER } from './i5-circuit-protected.ts';
+export { flakyFilings, loopbackFilings } from './filing-source.ts';
+export type { FilingRequest, FilingSource } from './filing-source.ts';
+export { REPORTS_DOMAIN } from './a3-bitemporal-tracker.ts';
+export { PAYMENTS_DOMAIN, STORE_PAYMENT } from './m1-ingest.ts';
+export { DEBUG_PIPELINE } from './m4-debug-pipeline.ts';

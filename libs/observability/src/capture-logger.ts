@@ -8,6 +8,8 @@
 import { hostname } from 'node:os';
 import { pino } from 'pino';
 import type { Logger } from './logger.ts';
+import { redactText } from './redact.ts';
+import { activeTraceFields } from './tracing/tracing.ts';
 
 export interface CapturedLine {
   /** pino's number: 10 trace to 60 fatal. */
@@ -23,6 +25,8 @@ export interface CaptureOptions {
   /** Least severe line that is captured: a pino level. */
   readonly level: string;
   readonly onLine: (line: CapturedLine) => void;
+  /** What becomes of a line's text before anybody gets it; must keep it JSON. Default: nothing. */
+  readonly clean?: (line: string) => string;
 }
 
 /** Lines longer than this are captured without their fields: parsing them would cost the handler more than they say. */
@@ -56,7 +60,7 @@ export function captureLogger(logger: Logger, options: CaptureOptions): Logger {
       logged,
       captured,
       { ...PROCESS, ...logger.bindings(), ...options.bindings },
-      options.onLine,
+      options,
     ),
   });
   return child;
@@ -72,22 +76,25 @@ class Tee implements Destination {
   readonly #captured: number;
   readonly #bindings: Readonly<Record<string, unknown>>;
   readonly #onLine: (line: CapturedLine) => void;
+  readonly #clean: (line: string) => string;
 
   constructor(
     destination: Destination | null,
     logged: number,
     captured: number,
     bindings: Readonly<Record<string, unknown>>,
-    onLine: (line: CapturedLine) => void,
+    { onLine, clean = (line) => line }: CaptureOptions,
   ) {
     this.#destination = destination;
     this.#logged = logged;
     this.#captured = captured;
     this.#bindings = bindings;
     this.#onLine = onLine;
+    this.#clean = clean;
   }
 
-  write(line: string): void {
+  write(written: string): void {
+    const line = this.#clean(written);
     const level = this.lastLevel;
     if (level >= this.#logged) this.#destination?.write(line);
     if (level < this.#captured) return;
@@ -99,10 +106,11 @@ class Tee implements Destination {
   }
 
   #read(line: string): Pick<CapturedLine, 'message' | 'fields'> {
-    const said = typeof this.lastMsg === 'string' ? this.lastMsg : '';
+    const said = typeof this.lastMsg === 'string' ? this.#clean(redactText(this.lastMsg)) : '';
     if (line.length > MAX_PARSED) return { message: said, fields: { cut: `${line.length} characters` } };
     const { level: _level, time: _time, msg, ...rest } = JSON.parse(line) as Record<string, unknown>;
-    const fields = Object.entries(rest).filter(([name, value]) => this.#bindings[name] !== value);
+    const known: Readonly<Record<string, unknown>> = { ...this.#bindings, ...activeTraceFields() };
+    const fields = Object.entries(rest).filter(([name, value]) => known[name] !== value);
     return {
       message: typeof msg === 'string' ? msg : said,
       fields: fields.length === 0 ? null : Object.fromEntries(fields),

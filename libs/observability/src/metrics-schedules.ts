@@ -7,6 +7,7 @@ export class ScheduleMetrics {
   readonly lag: Histogram;
   readonly tickSeconds: Histogram;
   readonly broken: Counter;
+  readonly overdue: Gauge;
   readonly drift: Gauge;
   readonly locks: Gauge;
 
@@ -33,6 +34,11 @@ export class ScheduleMetrics {
     this.broken = new Counter({
       name: 'spine_schedules_broken_total',
       help: 'Schedules paused because nothing could be decided about them.',
+      registers,
+    });
+    this.overdue = new Gauge({
+      name: 'spine_schedules_overdue',
+      help: 'Schedules that are due and that nobody has decided about for 5 s, counted up to 10,000.',
       registers,
     });
     this.drift = new Gauge({

@@ -1,9 +1,17 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { LaneGauges } from './metrics-lanes.ts';
 import { ScheduleMetrics } from './metrics-schedules.ts';
+import { WorkflowMetrics } from './metrics-workflows.ts';
 
 /** From a millisecond to seconds: what a statement, and what waits for one, takes. */
 const STATEMENT_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5];
+
+/** Gauges of prom-client that are named as counters are; `nodejs_active_handles` and so on say the same by type. */
+const MISNAMED = [
+  'nodejs_active_handles_total',
+  'nodejs_active_requests_total',
+  'nodejs_active_resources_total',
+] as const;
 
 /**
  * Every metric of a Spine process. Labels are bounded by construction: kinds, outcomes, statement names and fault
@@ -36,9 +44,13 @@ export class Metrics {
   readonly loopLag: Histogram;
   readonly lanes: LaneGauges;
   readonly schedules: ScheduleMetrics;
+  readonly workflows: WorkflowMetrics;
   readonly runLogLines: Counter<'outcome'>;
   readonly eventStreams: Gauge;
   readonly httpSeconds: Histogram<'method' | 'route' | 'status'>;
+  readonly httpRefusals: Counter<'reason'>;
+  readonly dependencyUp: Gauge<'dependency'>;
+  readonly traceSpans: Counter<'outcome'>;
 
   constructor(service: string) {
     const registers = [this.registry];
@@ -136,6 +148,7 @@ export class Metrics {
     );
     this.lanes = new LaneGauges(this.registry);
     this.schedules = new ScheduleMetrics(this.registry);
+    this.workflows = new WorkflowMetrics(this.registry);
     this.runLogLines = counter(
       'spine_run_log_lines_total',
       'Lines of handlers: stored, fenced, failed, over_limit (of their attempt), queue_full.',
@@ -148,7 +161,23 @@ export class Metrics {
       ['method', 'route', 'status'],
       STATEMENT_BUCKETS,
     );
+    this.httpRefusals = counter(
+      'spine_http_refusals_total',
+      'HTTP requests refused before their endpoint saw them, by why.',
+      ['reason'],
+    );
+    this.dependencyUp = gauge(
+      'spine_dependency_up',
+      '1 for a dependency that answered when it was last asked, else 0.',
+      ['dependency'],
+    );
+    this.traceSpans = counter(
+      'spine_trace_spans_total',
+      'Recorded spans: ended, exported, failed to be exported.',
+      ['outcome'],
+    );
     collectDefaultMetrics({ register: this.registry });
+    for (const name of MISNAMED) this.registry.removeSingleMetric(name);
   }
 
   /** Records the size and time of a committed batch of one statement. */

@@ -6,14 +6,21 @@ import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { SwaggerModule } from '@nestjs/swagger';
 import type { FastifyInstance } from 'fastify';
-import type { Settings } from '@spine/config';
+import type { Example } from '@spine/catalog';
+import type { Settings, ShownVariable } from '@spine/config';
 import { ConfigError } from '@spine/core';
 import type { Engine } from '@spine/execution';
+import { PlaygroundHandlers, PlaygroundSessions } from '@spine/orchestration';
 import { tradingCalendars } from '@spine/reference-calendar';
 import { EventRouter, ScheduleManager, WebhookReceiver } from '@spine/scheduling';
+import { AuditWriter } from './audit/record.ts';
 import { createAdmission } from './auth/admission.ts';
+import { KeyDirectory } from './auth/key-directory.ts';
+import { RateLimits } from './auth/rate-limits.ts';
+import { RouteAccess } from './auth/route-access.ts';
 import { mountBoard } from './board/board.ts';
 import { CONTROLLERS } from './controllers.ts';
+import { compressAnswers } from './http/compression.ts';
 import { ProblemFilter } from './http/problem.filter.ts';
 import { SchemaPipe } from './http/schema.pipe.ts';
 import { createServer } from './http/server.ts';
@@ -21,7 +28,17 @@ import type { Route } from './http/server.ts';
 import { submitBodyBytes } from './http/to-problem.ts';
 import { NestLogger } from './nest-logger.ts';
 import { createDocument } from './openapi/document.ts';
-import { ENGINE, LOGGER, SCHEDULES, SETTINGS, WEBHOOKS } from './tokens.ts';
+import {
+  ENGINE,
+  EXAMPLE_LIST,
+  PLAYGROUND,
+  KEYS,
+  LOGGER,
+  SCHEDULES,
+  SETTINGS,
+  VARIABLES,
+  WEBHOOKS,
+} from './tokens.ts';
 
 export interface AppOptions {
   readonly settings: Settings<'api'>;
@@ -29,12 +46,18 @@ export interface AppOptions {
   readonly engine: Engine;
   /** The secret a reference names, for webhooks. Default: there are none. */
   readonly resolveSecret?: (reference: string) => Promise<string>;
+  /** What GET /examples lists. Default: nothing. */
+  readonly examples?: readonly Example[];
+  /** What GET /database/config shows of the settings. Default: nothing. */
+  readonly variables?: readonly ShownVariable[];
 }
 
 export interface ApiApp {
   readonly fastify: FastifyInstance;
   /** Every route, the documentation's and the board's too. */
   readonly routes: readonly Route[];
+  /** What each of them asks for. */
+  readonly access: RouteAccess;
   /**
    * Starts to accept requests where the settings say; answers with the base URL.
    * @throws ConfigError when the address cannot be listened on.
@@ -51,8 +74,12 @@ function noSecrets(reference: string): Promise<never> {
   return Promise.reject(new ConfigError(`${reference}: this process resolves no secrets`));
 }
 
-function moduleOf({ settings, engine, resolveSecret = noSecrets }: AppOptions) {
+function moduleOf(
+  { settings, engine, resolveSecret = noSecrets, examples = [], variables = [] }: AppOptions,
+  keys: KeyDirectory,
+) {
   const router = new EventRouter(engine);
+  const playgroundHandlers = new PlaygroundHandlers(engine.registry);
   class ApiModule {}
   Module({
     controllers: CONTROLLERS,
@@ -60,6 +87,10 @@ function moduleOf({ settings, engine, resolveSecret = noSecrets }: AppOptions) {
       { provide: ENGINE, useValue: engine },
       { provide: LOGGER, useValue: engine.logger },
       { provide: SETTINGS, useValue: settings },
+      { provide: VARIABLES, useValue: variables },
+      { provide: KEYS, useValue: keys },
+      { provide: PLAYGROUND, useValue: new PlaygroundSessions(engine.db, playgroundHandlers) },
+      { provide: EXAMPLE_LIST, useValue: examples },
       { provide: SCHEDULES, useValue: new ScheduleManager({ ...engine, calendars: tradingCalendars() }) },
       { provide: WEBHOOKS, useValue: new WebhookReceiver({ db: engine.db, router, resolveSecret }) },
     ],
@@ -70,13 +101,29 @@ function moduleOf({ settings, engine, resolveSecret = noSecrets }: AppOptions) {
 export async function createApp(options: AppOptions): Promise<ApiApp> {
   const { settings, engine } = options;
   const { logger, metrics } = engine;
+  const access = new RouteAccess(CONTROLLERS);
+  const keys = new KeyDirectory({
+    db: engine.pool,
+    onError: (error) => logger.debug({ err: error }, 'the use of a key was not noted'),
+  });
+  const limits = new RateLimits({
+    perMinute: settings.api.rateLimitPerMinute,
+    redisUrl: settings.api.open ? null : (settings.redis.url?.reveal() ?? null),
+    logger,
+  });
   const { adapter, routes } = createServer({
-    admission: createAdmission(settings.api),
+    admission: createAdmission({ settings: settings.api, access, keys, limits, db: engine.pool, logger }),
+    access,
+    audit: new AuditWriter(engine.pool, logger),
+    trustProxyHops: settings.api.trustProxyHops,
     logger,
     metrics,
     submitBodyBytes: submitBodyBytes(engine.payloads.limits.maxBytes),
   });
-  const app = await NestFactory.create<NestFastifyApplication>(moduleOf(options), adapter, {
+  const fastify = adapter.getInstance();
+  await limits.open(fastify);
+  await compressAnswers(fastify);
+  const app = await NestFactory.create<NestFastifyApplication>(moduleOf(options, keys), adapter, {
     logger: new NestLogger(logger),
     bodyParser: false,
     abortOnError: false,
@@ -89,13 +136,17 @@ export async function createApp(options: AppOptions): Promise<ApiApp> {
   await app.init();
   // After Nest has set its error handler, which the board's part of the server inherits.
   await mountBoard(adapter, engine, settings.worker.lanes);
-  const fastify = adapter.getInstance();
   await fastify.ready();
+  access.check(routes);
   return {
     fastify,
     routes,
+    access,
     listen: () => listen(app, settings.api),
-    close: (graceMs = graceFor(settings)) => close(app, graceMs),
+    close: async (graceMs = graceFor(settings)) => {
+      await close(app, graceMs);
+      limits.close();
+    },
   };
 }
 

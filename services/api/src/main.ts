@@ -5,8 +5,8 @@ import { startApi } from './start-api.ts';
 await runServiceProcess({
   name: 'api',
   start: async () => {
-    const { settings, secrets } = await openProcessSettings({ role: 'api' });
-    return startApi(settings, secrets);
+    const { settings, secrets, variables } = await openProcessSettings({ role: 'api' });
+    return startApi(settings, secrets, variables);
   },
   stopWithinMs: 60_000,
 });

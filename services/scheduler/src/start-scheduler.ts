@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import type { Settings } from '@spine/config';
 import {
   createBackfillPump,
+  createDependencyWatch,
   createEngine,
   createGateSweep,
   createHousekeeping,
@@ -13,10 +14,11 @@ import {
   createRelay,
   createRetention,
   HandlerRegistry,
+  ServicePresence,
   startEngineHealth,
 } from '@spine/execution';
 import type { Ticker } from '@spine/execution';
-import { createLogger, Metrics } from '@spine/observability';
+import { createLogger, Metrics, startTracing } from '@spine/observability';
 import type { RunningService } from '@spine/observability';
 import { tradingCalendars } from '@spine/reference-calendar';
 import {
@@ -55,6 +57,7 @@ export async function startScheduler(settings: Settings<'scheduler'>): Promise<R
     eventBus: settings.eventBus.backend,
     poolSize: Math.min(settings.database.poolSize, 4),
   });
+  const tracing = await startTracing(settings.tracing, { service: 'scheduler', logger, metrics });
   // Fails the start, not the first round, when the database is not there.
   await engine.capacity.refresh();
   const options = { ...engine, lanes: settings.worker.lanes };
@@ -71,6 +74,7 @@ export async function startScheduler(settings: Settings<'scheduler'>): Promise<R
     createBackfillPump(engine),
     createReadinessRecheck(engine),
     createQueueMetrics(options),
+    createDependencyWatch(options),
     createSchedulerBeat({ ...engine, locks, owner }),
     createEventRouter(engine),
     createRunEventSource(engine),
@@ -96,14 +100,18 @@ export async function startScheduler(settings: Settings<'scheduler'>): Promise<R
     ...(ledger.size === 0 ? [] : [alone(createLedgerRetention({ ...engine, policy: ledger }))]),
   ];
   for (const service of services) service.start();
+  const presence = new ServicePresence({ ...engine, service: 'scheduler' });
+  presence.start();
   const health = await startEngineHealth(engine, settings.api.host, settings.healthPort);
   logger.info({ lanes: settings.worker.lanes, retention_days: days ?? null }, 'scheduler started');
   return {
     ready: {},
     stop: async () => {
       await Promise.all(services.map((service) => service.stop()));
+      await presence.stop();
       await health?.close();
       await engine.close();
+      await tracing.stop();
     },
   };
 }

@@ -10,9 +10,9 @@ import {
   ThreadPool,
 } from '@spine/execution';
 import type { HandlerRegistry } from '@spine/execution';
-import { createLogger, Metrics } from '@spine/observability';
+import { createLogger, Metrics, startTracing } from '@spine/observability';
 import type { RunningService } from '@spine/observability';
-import { openWorkflowDriver } from '@spine/orchestration';
+import { openWorkflowDriver, publishCode } from '@spine/orchestration';
 import type { WorkflowRegistry } from '@spine/orchestration';
 
 /** What this deployment's code lies under, isolated handlers included. */
@@ -38,7 +38,10 @@ export async function startWorker(
   const logger = createLogger({ service: 'worker', level: settings.log.level });
   for (const warning of settings.warnings) logger.warn(warning);
   const metrics = new Metrics('worker');
-  const catalog = createCatalog({ dataRoots: settings.dataRoots });
+  const catalog = createCatalog({
+    dataRoots: settings.dataRoots,
+    environment: settings.worker.environment,
+  });
   const { workflows = catalog.workflows } = instead;
   const registry = workflows.registerHandlers(moreHandlers(catalog.handlers));
   const engine = await createEngine({
@@ -52,6 +55,8 @@ export async function startWorker(
     eventBus: settings.eventBus.backend,
     poolSize: settings.database.poolSize,
   });
+  await publishCode(engine.db, workflows.definitions.values(), logger);
+  const tracing = await startTracing(settings.tracing, { service: 'worker', logger, metrics });
   // Starts no thread before an isolated handler is called.
   const threads = new ThreadPool({ root: CODE_ROOT, logger });
   const driver = openWorkflowDriver(engine, settings.database.url.reveal());
@@ -86,6 +91,7 @@ export async function startWorker(
       await threads.close();
       await health?.close();
       await engine.close();
+      await tracing.stop();
     },
   };
 }

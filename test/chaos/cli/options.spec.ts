@@ -45,6 +45,13 @@ describe('the options of npm run chaos', () => {
     });
   });
 
+  it('take workflows in a storm in place of the faults', () => {
+    expect(chaosOptions([], 0).workflows).toBeNull();
+    expect(chaosOptions(['--workflows'], 5).workflows).toMatchObject({ seed: 5, runs: 1_000 });
+    const few = chaosOptions(['--workflows', '--runs', '10', '--seed', '7'], 0).workflows;
+    expect(few).toMatchObject({ seed: 7, runs: 10 });
+  });
+
   it.each([
     [
       ['--faults', 'worker-kill,earthquake'],

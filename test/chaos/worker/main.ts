@@ -2,6 +2,7 @@
 import { loadProcessSettings } from '@spine/config';
 import { runServiceProcess } from '@spine/observability';
 import { startWorker } from '@spine/worker';
+import { chaosWorkflows } from '../workflows/definition.ts';
 import { registerChaosHandlers } from './handlers.ts';
 import { JournalWriter } from './journal.ts';
 
@@ -13,6 +14,7 @@ await runServiceProcess({
   name: 'worker',
   start: async () =>
     startWorker(await loadProcessSettings({ role: 'worker' }), {
+      workflows: chaosWorkflows(writer),
       moreHandlers: (registry) => registerChaosHandlers(registry, writer),
     }),
   stopWithinMs: 60_000,

@@ -1,5 +1,6 @@
 import { ConfigError, SpineError } from '@spine/core';
 import { runMigrations, type MigrationReport } from '@spine/database';
+import { reasonOf } from '../local/reason.ts';
 
 /** The server and database of a connection string, without its credentials. */
 export function databaseAddress(url: string): string {
@@ -19,17 +20,16 @@ export async function prepareSchema(
   try {
     return await runMigrations({ connectionString: databaseUrl, onApply });
   } catch (error) {
-    if (error instanceof SpineError) throw error;
-    throw new ConfigError(
-      `The database ${databaseAddress(databaseUrl)} cannot be used: ${describe(error)}. ` +
-        'Check SPINE_DATABASE_URL if it is set: server, port, user, password, database.',
-      { cause: error },
-    );
+    throw unusableDatabase(databaseUrl, error);
   }
 }
 
-/** Of several addresses of one host that all refuse, Node reports an error with an empty message. */
-function describe(error: unknown): string {
-  if (error instanceof AggregateError && error.message === '') return error.errors.map(describe).join('; ');
-  return error instanceof Error ? error.message : String(error);
+/** Says what to look after; an error that says so already is left as it is. */
+export function unusableDatabase(databaseUrl: string, error: unknown): SpineError {
+  if (error instanceof SpineError) return error;
+  return new ConfigError(
+    `The database ${databaseAddress(databaseUrl)} cannot be used: ${reasonOf(error)}. ` +
+      'Check SPINE_DATABASE_URL if it is set: server, port, user, password, database.',
+    { cause: error },
+  );
 }

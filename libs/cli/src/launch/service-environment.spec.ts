@@ -38,6 +38,19 @@ describe('serviceEnvironment', () => {
     expect(environment({ kind: 'scheduler' })).not.toHaveProperty('SPINE_HEALTH_PORT');
   });
 
+  it('keeps the key of whoever starts it from the services', () => {
+    const env = environment({ kind: 'worker', number: 1 }, { SPINE_API_KEY: 'key-of-a-person' });
+    expect(env).not.toHaveProperty('SPINE_API_KEY');
+  });
+
+  it('gives the owner of the database to the API alone', () => {
+    const admin = { SPINE_ADMIN_DATABASE_URL: 'postgresql://owner:p@h/spine' };
+    expect(environment({ kind: 'api', port: 1 }, admin)).toMatchObject(admin);
+    for (const role of [{ kind: 'worker', number: 1 }, { kind: 'scheduler' }] as const) {
+      expect(environment(role, admin)).not.toHaveProperty('SPINE_ADMIN_DATABASE_URL');
+    }
+  });
+
   it('never asks for less than no grace', () => {
     const env = environment({ kind: 'scheduler' }, { SPINE_SHUTDOWN_GRACE_SECONDS: '0' });
     expect(env['SPINE_SHUTDOWN_GRACE_SECONDS']).toBe('0');

@@ -31,7 +31,10 @@ export function serviceEnvironment(
     SPINE_DATA_ROOTS: settings.dataRoots.join(':'),
     SPINE_SHUTDOWN_GRACE_SECONDS: String(Math.max(0, settings.shutdownGraceSeconds - MARGIN_SECONDS)),
     SPINE_HEALTH_PORT: healthPort(settings.healthPort, role),
-    ...(role.kind === 'api' ? { SPINE_PORT: String(role.port) } : {}),
+    // What runs handlers must not be able to change the schema.
+    ...(role.kind === 'api' ? { SPINE_PORT: String(role.port) } : { SPINE_ADMIN_DATABASE_URL: undefined }),
+    // Of whoever calls an API, which services do not.
+    SPINE_API_KEY: undefined,
   };
   return env === undefined ? childEnvironment(overrides) : childEnvironment(overrides, env);
 }

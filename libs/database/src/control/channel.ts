@@ -1,10 +1,10 @@
 /**
- * Word to the workers about runs that were taken from them, lanes that were paused, and a worker that is to stop: Postgres
- * LISTEN/NOTIFY.
+ * Word to the workers about runs that were taken from them, lanes that were paused, workflows that were told something, and
+ * a worker that is to stop: Postgres LISTEN/NOTIFY.
  *
  * 1. A notification is a hurry-up, never a decision: the fence was raised in the statement before it, and the next
  *    heartbeat finds out what a lost notification would have said.
- * 2. It is sent after that statement has committed, so that nobody hears of what may still be rolled back.
+ * 2. It is sent after that statement has committed, or by its commit, so that nobody hears of what may still be rolled back.
  */
 import { isUuid } from '@spine/core';
 import type { Queryable } from '../sql/pool.ts';
@@ -27,7 +27,12 @@ export type ControlMessage =
   /** A circuit breaker opened, closed or is being tried. */
   | { readonly type: 'breakers' }
   /** This worker is asked to stop. */
-  | { readonly type: 'drain'; readonly workerId: string };
+  | { readonly type: 'drain'; readonly workerId: string }
+  /** A workflow run was told something by a process that does not advance workflows. */
+  | { readonly type: 'workflows' };
+
+/** In SQL: word to the drivers of workflows, sent by the commit of the statement it stands in. */
+export const TELL_DRIVERS_SQL = `pg_notify('${CONTROL_CHANNEL}', '{"type":"workflows"}')`;
 
 /** Tells every listening worker; called after the change has committed. */
 export async function notifyWorkers(db: Queryable, messages: readonly ControlMessage[]): Promise<void> {
@@ -47,7 +52,9 @@ export function parseControlMessage(payload: string | undefined): ControlMessage
     return null;
   }
   if (typeof value !== 'object' || value === null || !('type' in value)) return null;
-  if (value.type === 'lanes' || value.type === 'breakers') return { type: value.type };
+  if (value.type === 'lanes' || value.type === 'breakers' || value.type === 'workflows') {
+    return { type: value.type };
+  }
   if (value.type === 'drain') return drainMessage('workerId' in value ? value.workerId : undefined);
   if (value.type !== 'taken' || !('runId' in value) || !('epoch' in value) || !('reason' in value))
     return null;

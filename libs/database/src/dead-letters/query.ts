@@ -17,10 +17,28 @@ export interface DeadLetterFilter {
   readonly until?: Date;
   /** True: only resolved; false: only pending. */
   readonly resolved?: boolean;
+  /** Only letters of its runs. */
+  readonly namespace?: string;
 }
 
 /** By when the run failed. */
 export type DeadLetterOrder = 'newest_first' | 'oldest_first';
+
+/** Where in a list a letter stands. */
+export interface DeadLetterPosition {
+  /** When it was created, in microseconds since 1970: what the database keeps, and more than a Date does. */
+  readonly createdMicros: number;
+  readonly deadLetterId: string;
+}
+
+export interface DeadLetterPageRequest {
+  readonly limit: number;
+  readonly offset: number;
+  /** Default newest first. */
+  readonly order?: DeadLetterOrder;
+  /** Only what follows it in this order. */
+  readonly after?: DeadLetterPosition;
+}
 
 export interface DeadLetterPage {
   readonly deadLetters: readonly DeadLetter[];
@@ -29,10 +47,18 @@ export interface DeadLetterPage {
   /** True when there are more than were counted. */
   readonly totalIsCapped: boolean;
   readonly hasMore: boolean;
+  /** Of the last letter; null for an empty page. */
+  readonly last: DeadLetterPosition | null;
+}
+
+/** Exact: Postgres multiplies microseconds by whole numbers that a double carries. */
+function positioned({ createdMicros, deadLetterId }: DeadLetterPosition) {
+  return sql`('epoch'::timestamptz + ${createdMicros}::float8 * interval '1 microsecond', ${deadLetterId}::uuid)`;
 }
 
 function filtered(db: Db, filter: DeadLetterFilter) {
   let query = db.selectFrom('dead_letters');
+  if (filter.namespace !== undefined) query = query.where('namespace', '=', filter.namespace);
   if (filter.kind !== undefined) query = query.where('kind', '=', filter.kind);
   if (filter.name !== undefined) query = query.where('name', '=', filter.name);
   if (filter.errorCategory !== undefined) query = query.where('error_category', '=', filter.errorCategory);
@@ -47,12 +73,20 @@ function filtered(db: Db, filter: DeadLetterFilter) {
 export async function listDeadLetters(
   db: Db,
   filter: DeadLetterFilter,
-  page: { readonly limit: number; readonly offset: number; readonly order?: DeadLetterOrder },
+  page: DeadLetterPageRequest,
 ): Promise<DeadLetterPage> {
   const direction = page.order === 'oldest_first' ? 'asc' : 'desc';
+  const follows = sql.raw(direction === 'asc' ? '>' : '<');
+  const { after } = page;
   const [rows, counted] = await Promise.all([
     filtered(db, filter)
       .selectAll()
+      .select(sql<number>`(extract(epoch FROM created_at) * 1000000)::bigint`.as('created_micros'))
+      .where(
+        after === undefined
+          ? sql<boolean>`true`
+          : sql<boolean>`(created_at, id) ${follows} ${positioned(after)}`,
+      )
       .orderBy('created_at', direction)
       .orderBy('id', direction)
       .limit(page.limit + 1)
@@ -68,8 +102,11 @@ export async function listDeadLetters(
       .select(sql<number>`count(*)::int`.as('count'))
       .executeTakeFirstOrThrow(),
   ]);
+  const shown = rows.slice(0, page.limit);
+  const last = shown.at(-1);
   return {
-    deadLetters: rows.slice(0, page.limit).map(toDeadLetter),
+    deadLetters: shown.map(toDeadLetter),
+    last: last === undefined ? null : { createdMicros: last.created_micros, deadLetterId: last.id },
     total: Math.min(counted.count, COUNT_LIMIT),
     totalIsCapped: counted.count > COUNT_LIMIT,
     hasMore: rows.length > page.limit,

@@ -4,6 +4,7 @@ import type { RunKind } from '@spine/core';
 import type { StoredError } from '../runs/record.ts';
 import { plainArray } from '../sql/arrays.ts';
 import type { Db, DbTransaction } from '../sql/kysely.ts';
+import type { Queryable } from '../sql/pool.ts';
 import type { Database } from '../sql/schema.ts';
 import type { Selectable } from 'kysely';
 
@@ -25,6 +26,8 @@ export interface DeadLetter {
   readonly resolvedBy: string | null;
   readonly note: string | null;
   readonly replayRunId: string | null;
+  /** Of its run; written by a trigger (migration 0022). */
+  readonly namespace: string | null;
 }
 
 export type DeadLetterRow = Selectable<Database['dead_letters']>;
@@ -49,12 +52,23 @@ export function toDeadLetter(row: DeadLetterRow): DeadLetter {
     resolvedBy: row.resolved_by,
     note: row.note,
     replayRunId: row.replay_run_id,
+    namespace: row.namespace,
   };
 }
 
 export async function getDeadLetter(db: Db | DbTransaction, id: string): Promise<DeadLetter | null> {
   const row = await db.selectFrom('dead_letters').selectAll().where('id', '=', id).executeTakeFirst();
   return row === undefined ? null : toDeadLetter(row);
+}
+
+/** The namespace of a dead letter, null for none; undefined for an id without one. */
+export async function deadLetterNamespace(db: Queryable, id: string): Promise<string | null | undefined> {
+  const { rows } = await db.query<{ namespace: string | null }>({
+    name: 'spine_dead_letter_namespace',
+    text: 'SELECT namespace FROM dead_letters WHERE id = $1::uuid',
+    values: [id],
+  });
+  return rows[0]?.namespace;
 }
 
 /** The dead letters of runs; a run has one at the most. */

@@ -33,18 +33,23 @@ interface GroupRow {
  * Dead letters by handler and error category, most pending first: all that are pending, and those that were closed in
  * the last `closedDays` days.
  */
-export async function deadLetterGroups(db: Db, closedDays: number): Promise<DeadLetterGroup[]> {
+export async function deadLetterGroups(
+  db: Db,
+  closedDays: number,
+  namespace?: string,
+): Promise<DeadLetterGroup[]> {
+  const own = namespace === undefined ? sql`` : sql`AND namespace = ${namespace}`;
   const { rows } = await sql<GroupRow>`
     SELECT kind, name, error_category, sum(pending)::int AS pending, sum(resolved)::int AS resolved,
       sum(replayed)::int AS replayed, min(oldest_pending_at) AS oldest_pending_at
     FROM (
       SELECT kind, name, error_category, count(*) AS pending, 0 AS resolved, 0 AS replayed,
         min(created_at) AS oldest_pending_at
-      FROM dead_letters WHERE resolved_at IS NULL GROUP BY kind, name, error_category
+      FROM dead_letters WHERE resolved_at IS NULL ${own} GROUP BY kind, name, error_category
       UNION ALL
       SELECT kind, name, error_category, 0, count(*) FILTER (WHERE resolution = 'resolved'),
         count(*) FILTER (WHERE resolution = 'replayed'), NULL
-      FROM dead_letters WHERE resolved_at >= now() - ${closedDays}::integer * interval '1 day'
+      FROM dead_letters WHERE resolved_at >= now() - ${closedDays}::integer * interval '1 day' ${own}
       GROUP BY kind, name, error_category
     ) g
     GROUP BY kind, name, error_category ORDER BY pending DESC, kind, name, error_category`.execute(db);

@@ -1,3 +1,4 @@
+export { embeddedConnection, type EmbeddedConnection } from './connection.ts';
 export { EmbeddedPostgresError } from './errors.ts';
 export { anyFreePort, isPortFree, nextFreePort } from './ports.ts';
 export {

@@ -30,6 +30,12 @@ export function isCluster(dataDir: string): boolean {
   return existsSync(join(dataDir, 'PG_VERSION'));
 }
 
+/** Where the cluster of an asked place is kept when root's system user cannot reach that place. */
+export function relocatedPlace(asked: string): { readonly dir: string; readonly dataDir: string } {
+  const dir = join(RELOCATION_ROOT, createHash('sha256').update(asked).digest('hex').slice(0, 16));
+  return { dir, dataDir: join(dir, basename(asked)) };
+}
+
 async function canReach(directory: string, runAs: RunAs): Promise<boolean> {
   const result = await runCommand('/bin/sh', ['-c', 'cd -- "$1"', 'sh', directory], {
     runAs,
@@ -76,9 +82,7 @@ export function refuseForeignOwner(dataDir: string, ownUid: number | undefined):
  * @throws EmbeddedPostgresError when the place cannot be used.
  */
 export async function choosePlacement(asked: string, onProgress: OnProgress): Promise<Placement> {
-  const hash = createHash('sha256').update(asked).digest('hex').slice(0, 16);
-  const relocationDir = join(RELOCATION_ROOT, hash);
-  const relocated = join(relocationDir, basename(asked));
+  const { dir: relocationDir, dataDir: relocated } = relocatedPlace(asked);
   const copyDir = join(relocationDir, 'binaries');
   const ownUid = process.getuid?.();
 

@@ -3,6 +3,7 @@ import type { RunKind } from '@spine/core';
 import { plainArray, textArray } from '../sql/arrays.ts';
 import type { Queryable } from '../sql/pool.ts';
 import { NOT_EXPIRED, PAUSED_LANES } from '../runs/claim.ts';
+import { servedBy } from '../runs/served-by.ts';
 
 export interface GatedCandidate {
   readonly runId: string;
@@ -29,7 +30,7 @@ interface CandidateRow {
 
 /** As in the claim without gates, and for the same reasons. */
 const CLAIMABLE = `r.id = ANY($1::uuid[]) AND r.status || '' IN ('queued', 'pending') AND r.available_at <= now()
-    AND r.attempt < r.max_attempts AND r.kind || ':' || r.name = ANY($2::text[])
+    AND r.attempt < r.max_attempts AND ${servedBy('$2::text[]')}
     AND r.lane <> ALL (${PAUSED_LANES}) AND ${NOT_EXPIRED}`;
 
 const CANDIDATES_SQL = `SELECT r.id, r.kind, r.name, r.lane, r.priority, r.gates,
@@ -104,7 +105,7 @@ const overdue = (
     SELECT r.id FROM runs r
     WHERE r.status IN ('pending', 'queued') AND r.lane = l.lane
       AND r.dispatch_after <= now() + $4::bigint * interval '1 millisecond' AND r.available_at <= now()
-      AND r.attempt < r.max_attempts AND r.kind || ':' || r.name = ANY($2::text[])
+      AND r.attempt < r.max_attempts AND ${servedBy('$2::text[]')}
       AND ${which} AND ${NOT_EXPIRED}
     ORDER BY r.dispatch_after LIMIT $1
   ) d

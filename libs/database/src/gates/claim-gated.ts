@@ -47,7 +47,7 @@ const NOTHING: GatedClaims = { claimed: [], refused: [], probes: new Map(), stal
 const LOCKS = { lockTimeoutMs: 2_000, idleTimeoutMs: 5_000 } as const;
 
 /** A run in a line is told when it is its turn. Should nobody tell it, it asks again by itself after about so long. */
-const LAST_RESORT = "interval '5 minutes' * (0.9 + random() * 0.2)";
+export const LAST_RESORT = "interval '5 minutes' * (0.9 + random() * 0.2)";
 
 /**
  * Claims those of `runIds` whose gates let them through.
@@ -97,7 +97,8 @@ SELECT gate_type, key, gate_limit FROM unnest($1::text[], $2::text[], $3::int[])
 ORDER BY gate_type, key
 ON CONFLICT (gate_type, key) DO UPDATE SET gate_limit = EXCLUDED.gate_limit, updated_at = now()`;
 
-async function lockGates(on: Queryable, gates: readonly Gate[]): Promise<void> {
+/** Locks the gates until the end of the transaction, in the order in which everybody does. */
+export async function lockGates(on: Queryable, gates: readonly Gate[]): Promise<void> {
   const kept = gates.filter(({ type }) => type !== 'breaker');
   if (kept.length > 0) {
     await on.query({

@@ -4,6 +4,7 @@ import { textArray } from '../sql/arrays.ts';
 import type { Queryable } from '../sql/pool.ts';
 import { LIVE_WORKER } from '../workers/repository.ts';
 import type { StoredError } from '../runs/record.ts';
+import { servedBy } from '../runs/served-by.ts';
 import { HOLD_COUNTS } from './facts.ts';
 import { gateId } from './gate.ts';
 import type { GateKey, GateType } from './gate.ts';
@@ -117,6 +118,8 @@ ORDER BY event_id DESC LIMIT 1`,
   return { eventType: row.event_type, reason: row.reason, by: row.source, at: row.timestamp };
 }
 
+const SERVED = servedBy('handlers', { kind: '$2::text', name: '$3::text' });
+
 /** Who could start a run of this lane and handler. */
 export interface Serving {
   /** Live workers of the lane. */
@@ -130,15 +133,18 @@ export interface Serving {
   readonly free: number;
 }
 
-export async function servingWorkers(db: Queryable, lane: string, handler: string): Promise<Serving> {
+export async function servingWorkers(
+  db: Queryable,
+  { lane, kind, name }: Pick<ExplainedRun, 'lane' | 'kind' | 'name'>,
+): Promise<Serving> {
   const { rows } = await db.query<Serving>({
     name: 'spine_serving_workers',
     text: `SELECT count(*)::int AS lane, count(*) FILTER (WHERE k.knows)::int AS handler,
   COALESCE(sum(k.slots) FILTER (WHERE k.knows), 0)::int AS slots,
   COALESCE(sum(k.running) FILTER (WHERE k.knows), 0)::int AS used,
   count(*) FILTER (WHERE k.knows AND k.running < k.slots)::int AS free
-FROM (SELECT slots, running, $2 = ANY (handlers) AS knows FROM workers WHERE ${LIVE_WORKER} AND $1 = ANY (lanes)) k`,
-    values: [lane, handler],
+FROM (SELECT slots, running, COALESCE(${SERVED}, false) AS knows FROM workers WHERE ${LIVE_WORKER} AND $1 = ANY (lanes)) k`,
+    values: [lane, kind, name],
   });
   return rows[0] ?? { lane: 0, handler: 0, slots: 0, used: 0, free: 0 };
 }

@@ -11,6 +11,7 @@ import type { RunKind } from '@spine/core';
 import { plainArray, textArray } from '../sql/arrays.ts';
 import type { Queryable } from '../sql/pool.ts';
 import { PAUSED_LANES } from '../runs/claim.ts';
+import { servedBy } from '../runs/served-by.ts';
 import type { DueRun } from '../runs/maintain.ts';
 import { LIVE_WORKER } from '../workers/repository.ts';
 import { UNUSED } from './admit.ts';
@@ -54,7 +55,7 @@ export const WAKE_SQL = `WITH g AS (
     WHERE w.gate_type = g.gate_type AND w.key = g.key AND (w.woken_at IS NULL OR w.woken_at <= now() - ${RESERVED_FOR})
       AND r.status IN ('pending', 'queued') AND r.available_at <= now() AND r.lane <> ALL (${PAUSED_LANES})
       AND EXISTS (SELECT 1 FROM workers k WHERE ${LIVE_WORKER}
-        AND r.lane = ANY (k.lanes) AND r.kind || ':' || r.name = ANY (k.handlers))
+        AND r.lane = ANY (k.lanes) AND ${servedBy('k.handlers')})
     ORDER BY w.priority, w.run_id LIMIT g.places FOR UPDATE OF w SKIP LOCKED
   ) d
 ), m AS (

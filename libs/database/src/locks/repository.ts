@@ -11,6 +11,9 @@
  */
 import type { Queryable } from '../sql/pool.ts';
 
+/** Locks under this prefix are held by live scheduler processes. */
+export const SCHEDULER_LOCKS = 'scheduler:';
+
 export interface LockRecord {
   readonly key: string;
   /** Which process holds it. */

@@ -117,6 +117,18 @@ export async function cancelRunsIn(
   await notifyWorkers(on, messagesOf(await cancelTreesIn(on, runIds, reason, source)));
 }
 
+/** The same for the runs alone: what they have started is left as it is. */
+export async function cancelOnlyIn(
+  on: Queryable,
+  runIds: readonly string[],
+  reason: string | null,
+  source: string,
+): Promise<void> {
+  if (runIds.length === 0) return;
+  const { rows } = await on.query<CancelledRow>({ text: CANCEL_SQL, values: [runIds, reason, source] });
+  await notifyWorkers(on, messagesOf({ roots: rows, descendants: new Map() }));
+}
+
 async function cancelTrees(
   db: Db,
   runIds: readonly string[],
@@ -127,8 +139,11 @@ async function cancelTrees(
     .transaction()
     .execute((trx) => cancelTreesIn(asQueryable(trx), runIds, reason, source));
   const { roots, descendants } = cancelled;
+  const messages = messagesOf(cancelled);
+  // What had started them hears of it by their rows; its driver may be asleep.
+  if (cancelled.roots.some((row) => row.parent_run_id !== null)) messages.push({ type: 'workflows' });
   // The workers' next heartbeat says the same.
-  await notifyWorkers(asQueryable(db), messagesOf(cancelled)).catch(() => undefined);
+  await notifyWorkers(asQueryable(db), messages).catch(() => undefined);
   const outcomes = new Map<string, CancelOutcome>();
   for (const { id, old_status: from } of roots) {
     outcomes.set(id, { type: 'cancelled', from, descendants: descendants.get(id)?.length ?? 0 });

@@ -11,6 +11,7 @@ import { plainArray, textArray } from '../sql/arrays.ts';
 import type { Queryable } from '../sql/pool.ts';
 import type { RunKind } from '@spine/core';
 import type { StoredError } from './record.ts';
+import { servedBy } from './served-by.ts';
 
 /** What a worker needs of a run to execute it. */
 export interface ClaimedRun {
@@ -38,12 +39,14 @@ export interface ClaimedRun {
   /** Milliseconds from the claim until the whole run is over; null without such a deadline. */
   readonly runTimeLeftMs: number | null;
   readonly paramsRef: string | null;
+  /** W3C traceparent of what submitted it; null where that was not traced. */
+  readonly traceContext: string | null;
 }
 
 export interface ClaimOptions {
   readonly workerId: string;
   readonly leaseMs: number;
-  /** Handler keys (`kind:name`) this worker knows. */
+  /** Handler keys (`kind:name`) this worker knows; `workflow:*` for whatever workflow is published. */
   readonly handlers: readonly string[];
 }
 
@@ -69,6 +72,7 @@ export interface ClaimedRow {
   gates: unknown;
   run_time_left_ms: number | null;
   params_ref: string | null;
+  trace_context: string | null;
 }
 
 export const CLAIMED_COLUMNS = `r.id, r.kind, r.name, r.lane, r.params, r.epoch, r.attempt, r.max_attempts, r.crash_count,
@@ -76,7 +80,7 @@ export const CLAIMED_COLUMNS = `r.id, r.kind, r.name, r.lane, r.params, r.epoch,
     r.error AS last_error, r.retry_policy, r.gates,
     CASE WHEN r.run_deadline_at IS NOT NULL
       THEN GREATEST(0, EXTRACT(EPOCH FROM r.run_deadline_at - now()) * 1000)::bigint END AS run_time_left_ms,
-    r.params_ref`;
+    r.params_ref, r.trace_context`;
 
 export const CLAIM_SET = `status = 'running', epoch = r.epoch + 1, attempt = r.attempt + 1, lease_owner = $2::uuid,
     lease_expires_at = now() + $3::bigint * interval '1 millisecond',
@@ -100,7 +104,7 @@ export const NOT_EXPIRED = `(r.expires_at IS NULL OR r.started_at IS NOT NULL OR
 export const CLAIM_CTES = `c AS (
   UPDATE runs r SET ${CLAIM_SET}
   WHERE r.id = ANY($1::uuid[]) AND r.status || '' IN ('queued', 'pending') AND r.available_at <= now()
-    AND r.attempt < r.max_attempts AND r.kind || ':' || r.name = ANY($4::text[]) AND r.gates IS NULL
+    AND r.attempt < r.max_attempts AND ${servedBy('$4::text[]')} AND r.gates IS NULL
     AND r.lane <> ALL (${PAUSED_LANES}) AND ${NOT_EXPIRED}
   RETURNING ${CLAIMED_COLUMNS}
 ), s AS (
@@ -119,7 +123,7 @@ export const CLAIM_OVERDUE_SQL = `WITH x AS (
     SELECT r.id FROM runs r
     WHERE r.status IN ('pending', 'queued') AND r.lane = l.lane
       AND r.dispatch_after <= now() + $6::bigint * interval '1 millisecond' AND r.available_at <= now()
-      AND r.attempt < r.max_attempts AND r.kind || ':' || r.name = ANY($4::text[])
+      AND r.attempt < r.max_attempts AND ${servedBy('$4::text[]')}
       AND r.gates IS NULL AND ${NOT_EXPIRED}
     ORDER BY r.dispatch_after LIMIT $1 FOR UPDATE SKIP LOCKED
   ) d
@@ -156,6 +160,7 @@ export function toClaimedRun(row: ClaimedRow): ClaimedRun {
     gates: row.gates,
     runTimeLeftMs: row.run_time_left_ms,
     paramsRef: row.params_ref,
+    traceContext: row.trace_context,
   };
 }
 

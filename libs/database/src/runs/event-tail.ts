@@ -111,15 +111,23 @@ export async function runHistory(db: Queryable, runId: string): Promise<RunHisto
   return rows[0]?.known === true ? { terminalEventId: rows[0].terminal } : null;
 }
 
+/** What of a run never changes. */
+export interface RunFacts {
+  readonly kind: RunKind;
+  readonly name: string;
+  readonly lane: string;
+  readonly namespace: string | null;
+}
+
 /** What never changes of runs; ids without a run are missing from the answer. */
 export async function runFacts(
   db: Queryable,
   runIds: readonly string[],
-): Promise<ReadonlyMap<string, { readonly kind: RunKind; readonly name: string; readonly lane: string }>> {
-  const { rows } = await db.query<{ id: string; kind: RunKind; name: string; lane: string }>({
+): Promise<ReadonlyMap<string, RunFacts>> {
+  const { rows } = await db.query<RunFacts & { id: string }>({
     name: 'spine_run_facts',
-    text: 'SELECT id, kind, name, lane FROM runs WHERE id = ANY($1::uuid[])',
+    text: 'SELECT id, kind, name, lane, namespace FROM runs WHERE id = ANY($1::uuid[])',
     values: [plainArray(runIds)],
   });
-  return new Map(rows.map(({ id, kind, name, lane }) => [id, { kind, name, lane }]));
+  return new Map(rows.map(({ id, ...facts }) => [id, facts]));
 }

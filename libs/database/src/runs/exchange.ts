@@ -25,7 +25,7 @@ const SHIFTED_CLAIM = CLAIM_CTES.replace(
 /** Rows of the claim, then a row with only an id and no kind for each refused settlement. */
 export const EXCHANGE_SQL = `WITH ${SETTLE_CTES}, ${SHIFTED_CLAIM}
 SELECT * FROM c UNION ALL
-SELECT i.id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+SELECT i.id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
 FROM ${REFUSED}`;
 
 type ExchangeRow = ClaimedRow | { readonly id: string; readonly kind: null };

@@ -23,16 +23,22 @@ export type HandOverOutcome =
   /** The run was taken from the attempt; the transaction must not commit. */
   | { readonly type: 'fenced' };
 
-export const HAND_OVER_SQL = `WITH u AS (
-  UPDATE runs r SET epoch = r.epoch + 1, lease_owner = '${ENGINE_OWNER}', lease_expires_at = ${NEVER},
-    deadline_at = COALESCE(r.run_deadline_at, ${NEVER})
-  WHERE r.id = $1::uuid AND r.epoch = $2::bigint AND r.status || '' = 'running'
-  RETURNING r.id, r.epoch
-), e AS (
-  INSERT INTO run_events (run_id, epoch, event_type, source) SELECT id, epoch, 'handed_over', $3 FROM u
+/** What a hand-over makes of the row `r`. */
+export const HAND_OVER_SET = `epoch = r.epoch + 1, lease_owner = '${ENGINE_OWNER}', lease_expires_at = ${NEVER},
+    deadline_at = COALESCE(r.run_deadline_at, ${NEVER})`;
+
+/** What follows for the rows `u` (id, epoch) that it has changed. @param source the parameter that names who did it. */
+export const handedOverCtes = (source: string): string => `e AS (
+  INSERT INTO run_events (run_id, epoch, event_type, source) SELECT id, epoch, 'handed_over', ${source} FROM u
 ), h AS (
   UPDATE concurrency_holds h SET epoch = u.epoch FROM u WHERE h.run_id = u.id AND h.epoch = u.epoch - 1
-)
+)`;
+
+export const HAND_OVER_SQL = `WITH u AS (
+  UPDATE runs r SET ${HAND_OVER_SET}
+  WHERE r.id = $1::uuid AND r.epoch = $2::bigint AND r.status || '' = 'running'
+  RETURNING r.id, r.epoch
+), ${handedOverCtes('$3')}
 SELECT epoch FROM u`;
 
 /** Takes a run from the attempt at `epoch`. @param source written as the source of the event `handed_over`. */

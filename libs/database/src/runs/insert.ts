@@ -6,14 +6,16 @@
  *    is returned, and the caller compares the spec hashes.
  * 3. A fenced insert (a child submitted by a running attempt) happens only while its parent's epoch is current.
  * 4. `hinted = false` makes a run due for dispatch at once: the submitter knows that the queue is down.
+ * 5. A run without a namespace of its own that has a parent, or does an older run again, is of that run's namespace. An
+ *    idempotency key is unique within a namespace.
  */
 import type { QueryConfig } from 'pg';
 import { InvariantError, priorityRank } from '@spine/core';
 import type { Priority, RunKind, RunStatus } from '@spine/core';
 import { plainArray, textArray } from '../sql/arrays.ts';
 import type { Queryable } from '../sql/pool.ts';
-import { RUN_COLUMNS, toRunRecord } from './record.ts';
-import type { RunRecord, RunRow } from './record.ts';
+import { findExisting } from './insert-existing.ts';
+import type { RunRecord } from './record.ts';
 
 export interface NewRun {
   readonly runId: string;
@@ -52,6 +54,12 @@ export interface NewRun {
   readonly gates: string | null;
   /** Where the params are when `params` is `{}` in their place, or null. */
   readonly paramsRef: string | null;
+  /** Of the caller's key; null: of its parent or of the run it does again, where it has one. */
+  readonly namespace: string | null;
+  /** The principal that submits it, kept with the run and its first event; null for none. */
+  readonly submittedBy: string | null;
+  /** W3C traceparent of what submits it; null where that is not traced. */
+  readonly traceContext: string | null;
 }
 
 export type InsertOutcome =
@@ -86,6 +94,12 @@ interface Variant {
   readonly fenced: boolean;
   /** Whether some run uses an option of {@link RARE}. */
   readonly extended: boolean;
+  /** Whether some run has a namespace or a principal of its own. */
+  readonly owned: boolean;
+  /** Whether some run comes from another one, whose namespace it takes on. */
+  readonly derived: boolean;
+  /** Whether some run is traced. */
+  readonly traced: boolean;
 }
 
 const INPUT = [
@@ -121,8 +135,30 @@ const RARE = [
   ['params_ref', 'text'],
 ] as const;
 
-function insertSql({ conflicts, fenced, extended }: Variant): string {
-  const input = extended ? [...INPUT, ...RARE] : INPUT;
+/** Absent in local mode. */
+const OWNER = [
+  ['namespace', 'text'],
+  ['submitted_by', 'text'],
+] as const;
+
+/** Absent where nothing is traced. */
+const TRACE = [['trace_context', 'text']] as const;
+
+const ORIGINS_NAMESPACE =
+  '(SELECT o.namespace FROM runs o WHERE o.id = COALESCE(i.parent_run_id, i.retry_of_run_id))';
+
+/** The columns that say whose a run is, each with where its value comes from. */
+function ownerColumns({ owned, derived }: Variant): readonly (readonly [string, string])[] {
+  const own = owned ? [['submitted_by', 'i.submitted_by'] as const] : [];
+  if (derived && owned) return [['namespace', `COALESCE(i.namespace, ${ORIGINS_NAMESPACE})`], ...own];
+  if (derived) return [['namespace', ORIGINS_NAMESPACE]];
+  return owned ? [['namespace', 'i.namespace'], ...own] : [];
+}
+
+function insertSql(variant: Variant): string {
+  const { conflicts, fenced, extended, owned, traced } = variant;
+  const input = [...INPUT, ...(extended ? RARE : []), ...(owned ? OWNER : []), ...(traced ? TRACE : [])];
+  const owner = ownerColumns(variant);
   return `WITH i AS (
   SELECT * FROM unnest(${input.map(([, type], index) => `$${index + 2}::${type}[]`).join(', ')})
     AS t(${input.map(([name]) => name).join(', ')})
@@ -131,7 +167,7 @@ function insertSql({ conflicts, fenced, extended }: Variant): string {
     correlation_id, parent_run_id, retry_of_run_id, trigger_source, max_attempts, retry_delay_ms, timeout_ms,
     dead_letter, available_at, dispatch_after${
       extended ? ', expires_at, run_deadline_at, singleton_key, retry_policy, gates, params_ref' : ''
-    })
+    }${owner.map(([column]) => `, ${column}`).join('')}${traced ? ', trace_context' : ''})
   SELECT i.id, i.kind, i.name, i.lane, i.priority, CASE WHEN i.run_after > now() THEN 'pending' ELSE 'queued' END,
     i.params::jsonb, i.metadata::jsonb, i.tags::text[], i.idempotency_key, i.spec_hash,
     i.correlation_id, i.parent_run_id, i.retry_of_run_id, i.trigger_source, i.max_attempts, i.retry_delay_ms,
@@ -144,7 +180,7 @@ function insertSql({ conflicts, fenced, extended }: Variant): string {
     i.expires_at, GREATEST(i.run_after, now()) + i.deadline_ms * interval '1 millisecond', i.singleton_key,
     i.retry_policy::jsonb, i.gates::jsonb, i.params_ref`
           : ''
-      }
+      }${owner.map(([, value]) => `, ${value}`).join('')}${traced ? ', i.trace_context' : ''}
   FROM i${
     fenced
       ? `
@@ -153,9 +189,14 @@ function insertSql({ conflicts, fenced, extended }: Variant): string {
       : ''
   }
   ${conflicts ? 'ON CONFLICT DO NOTHING' : ''}
-  RETURNING id, status, created_at, trigger_source
+  RETURNING id, status, created_at, trigger_source${owned ? ', submitted_by' : ''}
 ), e AS (
-  INSERT INTO run_events (run_id, epoch, event_type, source) SELECT id, 0, 'submitted', trigger_source FROM r
+  ${
+    owned
+      ? `INSERT INTO run_events (run_id, epoch, event_type, source, data) SELECT id, 0, 'submitted', trigger_source,
+    CASE WHEN submitted_by IS NOT NULL THEN jsonb_build_object('submitted_by', submitted_by) END FROM r`
+      : `INSERT INTO run_events (run_id, epoch, event_type, source) SELECT id, 0, 'submitted', trigger_source FROM r`
+  }
 )
 ${
   conflicts || fenced
@@ -167,7 +208,16 @@ ${
 const STATEMENTS = new Map<string, string>();
 
 function statementFor(variant: Variant): { name: string; text: string } {
-  const name = `spine_insert_runs${variant.conflicts ? '_c' : ''}${variant.fenced ? '_f' : ''}${variant.extended ? '_x' : ''}`;
+  const { conflicts, fenced, extended, owned, derived, traced } = variant;
+  const parts = [
+    conflicts && '_c',
+    fenced && '_f',
+    extended && '_x',
+    owned && '_o',
+    derived && '_d',
+    traced && '_t',
+  ];
+  const name = `spine_insert_runs${parts.filter((part) => part !== false).join('')}`;
   const text = STATEMENTS.get(name) ?? insertSql(variant);
   STATEMENTS.set(name, text);
   return { name, text };
@@ -195,7 +245,15 @@ function rareParameters(runs: readonly NewRun[]): unknown[] {
   ];
 }
 
-function parameters(runs: readonly NewRun[], hinted: boolean, extended: boolean): unknown[] {
+function ownerParameters(runs: readonly NewRun[]): unknown[] {
+  return [textArray(runs.map((run) => run.namespace)), textArray(runs.map((run) => run.submittedBy))];
+}
+
+function parameters(
+  runs: readonly NewRun[],
+  hinted: boolean,
+  { extended, owned, traced }: Variant,
+): unknown[] {
   return [
     hinted,
     plainArray(runs.map((run) => run.runId)),
@@ -219,6 +277,8 @@ function parameters(runs: readonly NewRun[], hinted: boolean, extended: boolean)
     plainArray(runs.map((run) => run.deadLetter)),
     plainArray(runs.map((run) => run.runAfter?.toISOString() ?? null)),
     ...(extended ? rareParameters(runs) : []),
+    ...(owned ? ownerParameters(runs) : []),
+    ...(traced ? [textArray(runs.map((run) => run.traceContext))] : []),
   ];
 }
 
@@ -248,8 +308,11 @@ export async function insertRuns(
     // ON CONFLICT costs a tenth of the insert: only where a conflict is possible.
     conflicts: info.ambiguous || runs.some((run) => run.idempotencyKey !== null),
     fenced: runs.some((run) => run.parentEpoch !== null),
+    owned: runs.some((run) => run.namespace !== null || run.submittedBy !== null),
+    derived: runs.some((run) => run.parentRunId !== null || run.retryOfRunId !== null),
+    traced: runs.some((run) => run.traceContext !== null),
   };
-  const query = { ...statementFor(variant), values: parameters(runs, info.hinted, variant.extended) };
+  const query = { ...statementFor(variant), values: parameters(runs, info.hinted, variant) };
   return variant.conflicts || variant.fenced
     ? insertWhatMay(db, runs, info, query, tried)
     : insertAll(db, runs, query);
@@ -283,15 +346,13 @@ async function insertWhatMay(
   const { rows } = await db.query<InsertedRow>(query);
   const inserted = new Map(rows.map((row) => [row.id, row]));
   const missing = runs.filter((run) => !inserted.has(run.runId));
-  const existing = missing.length === 0 ? EMPTY : await findExisting(db, missing);
+  const existing = missing.length === 0 ? new Map<string, RunRecord>() : await findExisting(db, missing);
   const outcomes = runs.map((run): InsertOutcome => {
     const row = inserted.get(run.runId);
     if (row !== undefined) {
       return { type: 'inserted', runId: row.id, status: row.status, createdAt: row.created_at };
     }
-    const found =
-      existing.byId.get(run.runId) ??
-      (run.idempotencyKey === null ? undefined : existing.byKey.get(run.idempotencyKey));
+    const found = existing.get(run.runId);
     return found === undefined ? { type: 'fenced' } : { type: 'existing', run: found };
   });
   // Without a fence it was a key, whose run was deleted between the two statements: nothing stands in the way any more.
@@ -303,33 +364,4 @@ async function insertWhatMay(
   const again = await insertRuns(db, freed, info, tried + 1);
   const second = new Map(freed.map((run, index) => [run.runId, again[index]]));
   return outcomes.map((outcome, index) => second.get(runs[index]?.runId ?? '') ?? outcome);
-}
-
-interface Existing {
-  readonly byId: ReadonlyMap<string, RunRecord>;
-  readonly byKey: ReadonlyMap<string, RunRecord>;
-}
-const EMPTY: Existing = { byId: new Map(), byKey: new Map() };
-
-/** The runs that stood in the way. A separate statement, so that it sees what committed in between. */
-async function findExisting(db: Queryable, runs: readonly NewRun[]): Promise<Existing> {
-  const { rows } = await db.query<RunRow>({
-    name: 'spine_find_existing',
-    text: `SELECT ${RUN_COLUMNS.join(', ')} FROM runs WHERE id = ANY($1::uuid[])
-UNION ALL
-SELECT ${RUN_COLUMNS.join(', ')} FROM runs WHERE idempotency_key = ANY($2::text[])`,
-    values: [
-      plainArray(runs.map((run) => run.runId)),
-      textArray(runs.flatMap((run) => (run.idempotencyKey === null ? [] : [run.idempotencyKey]))),
-    ],
-  });
-  const records = rows.map(toRunRecord);
-  return {
-    byId: new Map(records.map((record) => [record.runId, record])),
-    byKey: new Map(
-      records.flatMap((record) =>
-        record.idempotencyKey === null ? [] : [[record.idempotencyKey, record] as const],
-      ),
-    ),
-  };
 }

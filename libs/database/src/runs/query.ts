@@ -1,10 +1,12 @@
 /** Reading runs and their events. Nothing here decides anything. */
 import { sql } from 'kysely';
+import type { RawBuilder } from 'kysely';
 import type { RunKind, RunStatus } from '@spine/core';
 import { idBoundBefore, lowestIdSince } from '../sql/id-window.ts';
 import type { Db, DbTransaction } from '../sql/kysely.ts';
+import type { Queryable } from '../sql/pool.ts';
 import { RUN_COLUMNS, toRunRecord } from './record.ts';
-import type { RunRecord } from './record.ts';
+import type { RunRecord, RunRow } from './record.ts';
 
 export interface RunFilter {
   readonly kind?: RunKind;
@@ -18,6 +20,8 @@ export interface RunFilter {
   readonly since?: Date;
   /** Created before. */
   readonly until?: Date;
+  /** Only runs of it. */
+  readonly namespace?: string;
 }
 
 export interface RunPage {
@@ -39,52 +43,28 @@ export interface RunPageRequest {
 /** Counting stops here: an exact total over millions of runs would cost more than the page it decorates. */
 export const COUNT_LIMIT = 10_000;
 
-/** A query for the runs that match. */
-export function filterRuns(db: Db | DbTransaction, filter: RunFilter) {
-  let query = db.selectFrom('runs');
-  if (filter.kind !== undefined) query = query.where('kind', '=', filter.kind);
-  if (filter.status !== undefined) query = query.where('status', 'in', [...filter.status]);
-  if (filter.name !== undefined) query = query.where('name', '=', filter.name);
-  if (filter.lane !== undefined) query = query.where('lane', '=', filter.lane);
-  if (filter.correlationId !== undefined) query = query.where('correlation_id', '=', filter.correlationId);
-  if (filter.parentRunId !== undefined) query = query.where('parent_run_id', '=', filter.parentRunId);
-  if (filter.tag !== undefined) query = query.where(sql<boolean>`${filter.tag} = ANY(tags)`);
-  if (filter.since !== undefined) {
+/** True of the runs that match; of a table, or what stands in its place with the same columns. */
+export function matchesRun(filter: RunFilter): RawBuilder<boolean> {
+  const { kind, status, name, lane, correlationId, parentRunId, tag, since, until, namespace } = filter;
+  const conditions = [
+    ...(namespace === undefined ? [] : [sql`namespace = ${namespace}`]),
+    ...(kind === undefined ? [] : [sql`kind = ${kind}`]),
+    ...(status === undefined ? [] : [sql`status IN (${sql.join(status)})`]),
+    ...(name === undefined ? [] : [sql`name = ${name}`]),
+    ...(lane === undefined ? [] : [sql`lane = ${lane}`]),
+    ...(correlationId === undefined ? [] : [sql`correlation_id = ${correlationId}`]),
+    ...(parentRunId === undefined ? [] : [sql`parent_run_id = ${parentRunId}`]),
+    ...(tag === undefined ? [] : [sql`${tag} = ANY(tags)`]),
     // Ids are ordered by time, so a time window is a range of the primary key and needs no index of its own.
-    query = query.where('created_at', '>=', filter.since).where('id', '>=', lowestIdSince(filter.since));
-  }
-  if (filter.until !== undefined) {
-    query = query.where('created_at', '<', filter.until).where('id', '<', idBoundBefore(filter.until));
-  }
-  return query;
+    ...(since === undefined ? [] : [sql`created_at >= ${since} AND id >= ${lowestIdSince(since)}`]),
+    ...(until === undefined ? [] : [sql`created_at < ${until} AND id < ${idBoundBefore(until)}`]),
+  ];
+  return conditions.length === 0 ? sql<boolean>`true` : sql<boolean>`${sql.join(conditions, sql` AND `)}`;
 }
 
-/** Runs that match, newest first. */
-export async function listRuns(db: Db, filter: RunFilter, page: RunPageRequest): Promise<RunPage> {
-  let query = filterRuns(db, filter)
-    .select([...RUN_COLUMNS])
-    .orderBy('id', 'desc')
-    .limit(page.limit + 1)
-    .offset(page.offset);
-  if (page.beforeRunId !== undefined) query = query.where('id', '<', page.beforeRunId);
-  const [rows, counted] = await Promise.all([
-    query.execute(),
-    db
-      .selectFrom(
-        filterRuns(db, filter)
-          .select('id')
-          .limit(COUNT_LIMIT + 1)
-          .as('m'),
-      )
-      .select(sql<number>`count(*)::int`.as('count'))
-      .executeTakeFirstOrThrow(),
-  ]);
-  return {
-    runs: rows.slice(0, page.limit).map(toRunRecord),
-    total: Math.min(counted.count, COUNT_LIMIT),
-    totalIsCapped: counted.count > COUNT_LIMIT,
-    hasMore: rows.length > page.limit,
-  };
+/** A query for the runs that match. */
+export function filterRuns(db: Db | DbTransaction, filter: RunFilter) {
+  return db.selectFrom('runs').where(matchesRun(filter));
 }
 
 /** One run, or null. */
@@ -97,6 +77,15 @@ export async function getRun(db: Db, runId: string): Promise<RunRecord | null> {
   return row === undefined ? null : toRunRecord(row);
 }
 
+const RUN_SQL = `SELECT ${RUN_COLUMNS.join(', ')} FROM runs WHERE id = $1::uuid`;
+
+/** The same for the connections of the hot path, whose statements are planned once. */
+export async function lookUpRun(db: Queryable, runId: string): Promise<RunRecord | null> {
+  const { rows } = await db.query<RunRow>({ name: 'spine_run', text: RUN_SQL, values: [runId] });
+  const [row] = rows;
+  return row === undefined ? null : toRunRecord(row);
+}
+
 /** Several runs by id; ids without a run are missing from the answer. */
 export async function getRuns(db: Db, runIds: readonly string[]): Promise<RunRecord[]> {
   if (runIds.length === 0) return [];
@@ -106,4 +95,14 @@ export async function getRuns(db: Db, runIds: readonly string[]): Promise<RunRec
     .where('id', 'in', [...runIds])
     .execute();
   return rows.map(toRunRecord);
+}
+
+/** The namespace of a run, null for none; undefined for an id without a run. */
+export async function runNamespace(db: Queryable, runId: string): Promise<string | null | undefined> {
+  const { rows } = await db.query<{ namespace: string | null }>({
+    name: 'spine_run_namespace',
+    text: 'SELECT namespace FROM runs WHERE id = $1::uuid',
+    values: [runId],
+  });
+  return rows[0]?.namespace;
 }

@@ -56,6 +56,10 @@ export interface RunRecord {
   /** Where the params are when the row holds `{}` in their place. */
   readonly paramsRef: string | null;
   readonly resultRef: string | null;
+  /** Whose keys may see it beside those without a namespace; null for nobody's. */
+  readonly namespace: string | null;
+  /** The principal that submitted it; null where no key was asked for, and for what Spine started. */
+  readonly submittedBy: string | null;
 }
 
 /** A row of `runs` as the driver returns it. */
@@ -99,6 +103,8 @@ export interface RunRow {
   gates: unknown;
   params_ref: string | null;
   result_ref: string | null;
+  namespace: string | null;
+  submitted_by: string | null;
 }
 
 /** The columns of {@link RunRow}, for SELECT and RETURNING. */
@@ -142,6 +148,8 @@ export const RUN_COLUMNS = [
   'gates',
   'params_ref',
   'result_ref',
+  'namespace',
+  'submitted_by',
 ] as const satisfies readonly (keyof RunRow)[];
 
 /** The one place where a row becomes a record. */
@@ -186,5 +194,7 @@ export function toRunRecord(row: RunRow): RunRecord {
     gates: row.gates,
     paramsRef: row.params_ref,
     resultRef: row.result_ref,
+    namespace: row.namespace,
+    submittedBy: row.submitted_by,
   };
 }

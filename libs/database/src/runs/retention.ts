@@ -1,4 +1,5 @@
 /** Deleting old runs. What may go is decided by `spine_purge_runs` (migration 0007), which alone may delete. */
+import { COUNT_LIMIT } from './query.ts';
 import type { Queryable } from '../sql/pool.ts';
 
 /** Runs one call looks at, at the most. */
@@ -59,5 +60,34 @@ FROM spine_purge_runs($1::integer * interval '1 day', $2::uuid, $3::integer)`,
     logs: row?.deleted_logs ?? 0,
     payloads: row?.deleted_payloads ?? 0,
     deadLetters: row?.deleted_dead_letters ?? 0,
+  };
+}
+
+export interface PurgeableRuns {
+  /** Runs that a purge would delete now, counted up to 10,000. */
+  readonly eligible: number;
+  readonly eligibleIsCapped: boolean;
+  /** Of the oldest run there is, whether it would go or not; null for none. */
+  readonly oldest: Date | null;
+}
+
+/** What {@link purgeRuns} would delete. Asks the same questions as `spine_purge_runs` (migration 0007), which decides. */
+export async function purgeableRuns(db: Queryable, olderThanDays: number): Promise<PurgeableRuns> {
+  const { rows } = await db.query<{ eligible: number; oldest: Date | null }>({
+    text: `SELECT (SELECT count(*)::int FROM (
+    SELECT 1 FROM runs r
+    WHERE r.id < spine_run_id_at(c.cutoff + interval '10 minutes') AND r.completed_at < c.cutoff
+      AND (SELECT true FROM dead_letters l
+        WHERE l.run_id = r.id AND (l.resolved_at IS NULL OR l.resolved_at >= c.cutoff)) IS NULL
+    ORDER BY r.id LIMIT ${COUNT_LIMIT + 1}
+  ) e) AS eligible, (SELECT created_at FROM runs ORDER BY id LIMIT 1) AS oldest
+FROM (SELECT now() - $1::integer * interval '1 day' AS cutoff) c`,
+    values: [olderThanDays],
+  });
+  const eligible = rows[0]?.eligible ?? 0;
+  return {
+    eligible: Math.min(eligible, COUNT_LIMIT),
+    eligibleIsCapped: eligible > COUNT_LIMIT,
+    oldest: rows[0]?.oldest ?? null,
   };
 }

@@ -40,11 +40,22 @@ export async function settleInTransaction(
   item: SettleItem,
   info: SettleInfo,
 ): Promise<SettleOutcome> {
+  const fenced = await settleAllInTransaction(trx, [item], info);
+  return fenced.length === 0 ? 'settled' : 'fenced';
+}
+
+/** Settles attempts of different runs in `trx`. @returns the runs whose settlement was refused. */
+export async function settleAllInTransaction(
+  trx: DbTransaction,
+  items: readonly SettleItem[],
+  info: SettleInfo,
+): Promise<readonly string[]> {
+  if (items.length === 0) return [];
   const { rows } = await asQueryable(trx).query<{ id: string }>({
     text: SETTLE_SQL,
-    values: settleValues([item], info),
+    values: settleValues(items, info),
   });
-  return rows.length === 0 ? 'settled' : 'fenced';
+  return rows.map(({ id }) => id);
 }
 
 /** Whether the attempt at `epoch` has completed the run. Waits for a transaction that holds the row. */
@@ -57,12 +68,23 @@ export async function isCompletedAt(db: Queryable, runId: string, epoch: number)
   return rows[0]?.completed === true;
 }
 
-/** The run that has an idempotency key, as far as it has committed; null for none. */
-export async function runWithKey(db: Queryable, idempotencyKey: string): Promise<RunRecord | null> {
-  const { rows } = await db.query<RunRow>({
-    text: `SELECT ${RUN_COLUMNS.join(', ')} FROM runs WHERE idempotency_key = $1`,
-    values: [idempotencyKey],
-  });
+const WITH_KEY_SQL = `WITH o AS (SELECT (SELECT namespace FROM runs WHERE id = $2::uuid) AS namespace)
+SELECT ${RUN_COLUMNS.join(', ')} FROM runs
+WHERE idempotency_key = $1 AND namespace IS NULL AND (SELECT namespace FROM o) IS NULL
+UNION ALL
+SELECT ${RUN_COLUMNS.join(', ')} FROM runs
+WHERE idempotency_key = $1 AND namespace IS NOT NULL AND namespace = (SELECT namespace FROM o)`;
+
+/**
+ * The run that has an idempotency key, as far as it has committed; null for none.
+ * @param originRunId keys are unique within the namespace of this run; null for those without one.
+ */
+export async function runWithKey(
+  db: Queryable,
+  idempotencyKey: string,
+  originRunId: string | null = null,
+): Promise<RunRecord | null> {
+  const { rows } = await db.query<RunRow>({ text: WITH_KEY_SQL, values: [idempotencyKey, originRunId] });
   const [row] = rows;
   return row === undefined ? null : toRunRecord(row);
 }

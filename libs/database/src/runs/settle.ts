@@ -5,7 +5,9 @@
  *    attempt's outcome; a guard on the id alone leaves terminal states.
  * 2. One item that is refused never fails its neighbours: the statement answers with the refused ids.
  * 3. A run that goes back to the queue is due for a hint when it is available; the relay sends it.
- * 4. `finished_epoch` remembers who settled, so that a repeat after an ambiguous commit recognises itself.
+ * 4. Workflows that wait for what ends here are told in the same statement; `workflow_told` says so to the trigger that
+ *    tells them of every other end.
+ * 5. `finished_epoch` remembers who settled, so that a repeat after an ambiguous commit recognises itself.
  */
 import { assertNever } from '@spine/core';
 import { plainArray, textArray } from '../sql/arrays.ts';
@@ -124,10 +126,11 @@ export const SETTLE_CTES = `i AS (
     available_at = CASE WHEN i.delay_ms IS NULL THEN r.available_at
       ELSE now() + i.delay_ms * interval '1 millisecond' END,
     dispatch_after = now() + i.delay_ms * interval '1 millisecond',
-    completed_at = CASE WHEN i.delay_ms IS NULL THEN statement_timestamp() END
+    completed_at = CASE WHEN i.delay_ms IS NULL THEN statement_timestamp() END,
+    workflow_told = CASE WHEN i.delay_ms IS NULL AND r.kind IN ('step', 'workflow') THEN true END
   FROM i WHERE r.id = i.id AND r.epoch = i.epoch AND r.status || '' = 'running'
   RETURNING r.id, i.epoch, r.status, i.delay_ms, i.event_type, i.event_data, r.kind, r.name, r.lane, r.params, r.error,
-    r.attempt, r.crash_count, r.correlation_id
+    r.attempt, r.crash_count, r.correlation_id, r.parent_run_id, r.workflow_told
 ), e AS (
   INSERT INTO run_events (run_id, epoch, event_type, terminal, data, source, timestamp)
   SELECT id, epoch, event_type, delay_ms IS NULL, event_data::jsonb, $10, statement_timestamp() FROM u
@@ -135,6 +138,10 @@ export const SETTLE_CTES = `i AS (
   INSERT INTO dead_letters (run_id, kind, name, lane, params, error, error_category, attempts, crash_count, correlation_id)
   SELECT id, kind, name, lane, params, error, error->>'category', attempt, crash_count, correlation_id
   FROM u WHERE status = 'dead_lettered'
+), w AS (
+  INSERT INTO workflow_inbox (workflow_run_id, ended_run_id)
+  SELECT w.run_id, u.id FROM u CROSS JOIN LATERAL (VALUES (u.parent_run_id), (u.id)) AS x(id)
+  JOIN workflow_runs w ON w.run_id = x.id WHERE u.workflow_told AND w.status || '' <> 'ended'
 )`;
 
 /** The items that were refused. The counts come first: where nothing was, nothing is compared. */

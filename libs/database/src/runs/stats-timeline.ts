@@ -46,6 +46,7 @@ export async function runTimeline(
   hours: number,
   bucketMinutes: number,
   limit = TIMELINE_LIMIT,
+  namespace?: string,
 ): Promise<Timeline> {
   // One bucket more: the first begins before the window does.
   const read = hours + TIMELINE_LOOKBACK_HOURS + Math.ceil(bucketMinutes / 60);
@@ -53,7 +54,7 @@ export async function runTimeline(
   const bucketOf = (time: RawBuilder<unknown>): RawBuilder<unknown> =>
     sql`date_bin(${width}, ${time}, timestamptz 'epoch')`;
   const { rows } = await sql<BucketRow>`
-    WITH w AS MATERIALIZED (${runsOfWindow(TIMES, read, limit)}), p AS (
+    WITH w AS MATERIALIZED (${runsOfWindow(TIMES, read, limit, namespace)}), p AS (
       SELECT CASE WHEN count(*) >= ${limit}::integer THEN min(created_at) ELSE '-infinity' END AS counted_since FROM w
     ), b AS (
       SELECT generate_series(${bucketOf(sql`now() - ${hours}::integer * interval '1 hour'`)}, now(), ${width}) AS start

@@ -73,14 +73,16 @@ export interface HandlerWindowStats {
   readonly handlers: readonly HandlerStats[];
 }
 
-/** The newest runs submitted in the last `hours` hours, at most `limit`: a range of the primary key. */
+/** The newest runs submitted in the last `hours` hours, at most `limit`: a range of the primary key, or of a namespace's index. */
 export function runsOfWindow(
   columns: RawBuilder<unknown>,
   hours: number,
   limit: number,
+  namespace: string | undefined,
 ): RawBuilder<unknown> {
+  const own = namespace === undefined ? sql`` : sql`namespace = ${namespace} AND`;
   return sql`SELECT ${columns} FROM runs
-    WHERE id >= spine_run_id_at(now() - ${hours}::integer * interval '1 hour' - ${CLOCK_SLACK})
+    WHERE ${own} id >= spine_run_id_at(now() - ${hours}::integer * interval '1 hour' - ${CLOCK_SLACK})
       AND created_at >= now() - ${hours}::integer * interval '1 hour'
     ORDER BY id DESC LIMIT ${limit}::integer`;
 }
@@ -150,9 +152,14 @@ export function toCountedWindow(hours: number, limit: number, row: WindowColumns
 }
 
 /** Counts, rates and percentiles of the runs submitted in the last `hours` hours. */
-export async function runStats(db: Db, hours: number, limit = STATS_LIMIT): Promise<WindowStats> {
+export async function runStats(
+  db: Db,
+  hours: number,
+  limit = STATS_LIMIT,
+  namespace?: string,
+): Promise<WindowStats> {
   const { rows } = await sql<StatsRow & WindowColumns>`
-    WITH w AS (${runsOfWindow(MEASURED, hours, limit)})
+    WITH w AS (${runsOfWindow(MEASURED, hours, limit, namespace)})
     SELECT now() AS now, count(*)::int AS counted, min(created_at) AS counted_since, ${AGGREGATES} FROM w`.execute(
     db,
   );
@@ -162,11 +169,16 @@ export async function runStats(db: Db, hours: number, limit = STATS_LIMIT): Prom
 }
 
 /** The same for each handler, those with the most runs first, at most {@link HANDLER_LIMIT}. */
-export async function handlerStats(db: Db, hours: number, limit = STATS_LIMIT): Promise<HandlerWindowStats> {
+export async function handlerStats(
+  db: Db,
+  hours: number,
+  limit = STATS_LIMIT,
+  namespace?: string,
+): Promise<HandlerWindowStats> {
   const { rows } = await sql<
     WindowColumns & StatsRow & { readonly kind: RunKind | null; readonly name: string | null }
   >`
-    WITH w AS (${runsOfWindow(MEASURED, hours, limit)}), c AS (
+    WITH w AS (${runsOfWindow(MEASURED, hours, limit, namespace)}), c AS (
       SELECT now() AS now, count(*)::int AS counted, min(created_at) AS counted_since FROM w
     ), h AS (
       SELECT kind, name, ${AGGREGATES} FROM w GROUP BY kind, name

@@ -23,6 +23,8 @@ export interface PoolOptions {
    * the operating system gives it up, which takes a quarter of an hour or more.
    */
   readonly answerTimeoutMs?: number;
+  /** Longest wait for a connection, in milliseconds. Default 10,000. */
+  readonly connectTimeoutMs?: number;
   /** Called for errors of idle connections, which have no caller to reject. */
   readonly onError?: (error: Error) => void;
 }
@@ -63,7 +65,7 @@ export function createPool(options: PoolOptions): Pool {
     application_name: options.applicationName ?? 'spine',
     options: settings,
     keepAlive: true,
-    connectionTimeoutMillis: 10_000,
+    connectionTimeoutMillis: options.connectTimeoutMs ?? 10_000,
     idleTimeoutMillis: 30_000,
     ...(options.answerTimeoutMs === undefined ? {} : { query_timeout: options.answerTimeoutMs }),
     types,

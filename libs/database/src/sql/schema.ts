@@ -4,11 +4,14 @@ import type { BreakerState } from '../gates/breakers.ts';
 import type { GateType } from '../gates/gate.ts';
 import type { RunRow, StoredError } from '../runs/record.ts';
 import type { ScheduleTables } from './tables/schedules.ts';
+import type { AccessTables } from './tables/access.ts';
+import type { DeployTables } from './tables/deploy.ts';
 import type { ArrivalTables } from './tables/arrivals.ts';
 import type { TriggerTables } from './tables/triggers.ts';
 import type { EventBusTables } from './tables/event-bus.ts';
 import type { AssetTables } from './tables/assets.ts';
 import type { LedgerTables } from './tables/ledger.ts';
+import type { PlaygroundTables } from './tables/playground.ts';
 import type { ProgressTables } from './tables/progress.ts';
 import type { WorkflowTables } from './tables/workflows.ts';
 
@@ -19,6 +22,8 @@ type WithDefault = ColumnType<Date, Date | string | undefined, Date | string>;
 interface RunsTable extends RunRow {
   dispatch_after: Date | null;
   dispatch_no: number;
+  trace_context: string | null;
+  workflow_told: boolean | null;
 }
 
 interface RunEventsTable {
@@ -68,6 +73,8 @@ interface DeadLettersTable {
   resolved_by: string | null;
   note: string | null;
   replay_run_id: string | null;
+  /** Written by a trigger. */
+  namespace: ColumnType<string | null, never, never>;
 }
 
 interface WorkersTable {
@@ -134,9 +141,12 @@ interface BreakersTable {
 /** The tables of the `public` schema, for Kysely. The migrations are the truth; a test compares the two. */
 export interface Database
   extends
+    AccessTables,
+    DeployTables,
     EventBusTables,
     AssetTables,
     LedgerTables,
+    PlaygroundTables,
     ScheduleTables,
     TriggerTables,
     ArrivalTables,

@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import type { Db } from '../sql/kysely.ts';
-import { LIVE_WORKER } from './repository.ts';
+import type { Queryable } from '../sql/pool.ts';
+import { LIVE_WORKER, WORKER_LIVE_SECONDS } from './repository.ts';
 
 /** A worker process, as its last heartbeat left it. Those silent for a day are forgotten. */
 export interface WorkerRecord {
@@ -47,5 +48,43 @@ export async function listWorkers(db: Db): Promise<WorkerRecord[]> {
     isLive: row.is_live,
     startedAt: row.started_at,
     lastSeenAt: row.last_seen_at,
+  }));
+}
+
+/** A worker process that is there, whether it still claims or is on its way out. */
+export interface WorkerProcess {
+  readonly workerId: string;
+  readonly hostname: string;
+  readonly pid: number;
+  readonly version: string;
+  readonly status: 'active' | 'draining';
+  readonly lanes: readonly string[];
+  readonly startedAt: Date;
+  readonly lastSeenAt: Date;
+}
+
+interface ProcessRow {
+  id: string;
+  hostname: string;
+  pid: number;
+  version: string;
+  status: 'active' | 'draining';
+  lanes: string[];
+  started_at: Date;
+  last_seen_at: Date;
+}
+
+/** Workers heard of a moment ago that have not stopped, those started first first, at most {@link WORKER_LIMIT}. */
+export async function workerProcesses(db: Queryable): Promise<WorkerProcess[]> {
+  const { rows } = await db.query<ProcessRow>({
+    text: `SELECT id, hostname, pid, version, status, lanes, started_at, last_seen_at FROM workers
+WHERE status <> 'stopped' AND last_seen_at > now() - interval '${WORKER_LIVE_SECONDS} seconds'
+ORDER BY started_at, id LIMIT ${WORKER_LIMIT}`,
+  });
+  return rows.map(({ id, started_at, last_seen_at, ...row }) => ({
+    ...row,
+    workerId: id,
+    startedAt: started_at,
+    lastSeenAt: last_seen_at,
   }));
 }

@@ -38,9 +38,7 @@ export async function registerWorkflowVersion(
   const known = await versionWithHash(db, name, hash);
   if (known !== null) return { version: known, isNew: false };
   return atomically(db, async (trx) => {
-    await sql`SELECT pg_advisory_xact_lock(hashtextextended('workflow_definitions:' || ${name}, 0))`.execute(
-      trx,
-    );
+    await lockWorkflowName(trx, name);
     const meanwhile = await versionWithHash(trx, name, hash);
     if (meanwhile !== null) return { version: meanwhile, isNew: false };
     const { version } = await trx
@@ -65,12 +63,29 @@ export async function registerWorkflowVersion(
   });
 }
 
+/** Until the transaction ends nobody else registers or publishes a version of this name. */
+export async function lockWorkflowName(trx: Db | DbTransaction, name: string): Promise<void> {
+  await sql`SELECT pg_advisory_xact_lock(hashtextextended('workflow_definitions:' || ${name}, 0))`.execute(
+    trx,
+  );
+}
+
 async function versionWithHash(db: Db | DbTransaction, name: string, hash: string): Promise<number | null> {
   const row = await db
     .selectFrom('workflow_definitions')
     .select('version')
     .where('name', '=', name)
     .where('hash', '=', hash)
+    .executeTakeFirst();
+  return row?.version ?? null;
+}
+
+/** The version that a workflow run was handed over with; null for one that has not begun. */
+export async function versionOfBegunRun(db: Db | DbTransaction, runId: string): Promise<number | null> {
+  const row = await db
+    .selectFrom('workflow_runs')
+    .select('version')
+    .where('run_id', '=', runId)
     .executeTakeFirst();
   return row?.version ?? null;
 }

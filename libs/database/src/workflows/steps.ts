@@ -17,21 +17,23 @@ export interface WorkflowWork {
   readonly kind: 'step' | 'item' | 'child' | 'detached';
 }
 
+/** A piece of work of a workflow run. */
+export type WorkOf = Pick<WorkflowWork, 'unit' | 'attempt'> & { readonly workflowRunId: string };
+
 /**
  * Records what is about to be started.
  * @throws the driver's unique violation for work that has its run already; nothing may be committed then.
  */
 export async function recordWorkflowSteps(
   trx: DbTransaction,
-  workflowRunId: string,
-  steps: readonly (WorkflowWork & { readonly runId: string })[],
+  steps: readonly (WorkflowWork & { readonly workflowRunId: string; readonly runId: string })[],
 ): Promise<void> {
   if (steps.length === 0) return;
   await asQueryable(trx).query({
     text: `INSERT INTO workflow_steps (workflow_run_id, unit, attempt, run_id, kind)
-SELECT $1::uuid, * FROM unnest($2::text[], $3::integer[], $4::uuid[], $5::text[])`,
+SELECT * FROM unnest($1::uuid[], $2::text[], $3::integer[], $4::uuid[], $5::text[])`,
     values: [
-      workflowRunId,
+      plainArray(steps.map(({ workflowRunId }) => workflowRunId)),
       textArray(steps.map(({ unit }) => unit)),
       plainArray(steps.map(({ attempt }) => attempt)),
       plainArray(steps.map(({ runId }) => runId)),
@@ -49,17 +51,13 @@ export async function replaceWork(trx: DbTransaction, runId: string, by: string)
 }
 
 /** The runs of pieces of work, as far as they have been started. */
-export async function runsOfWork(
-  trx: DbTransaction,
-  workflowRunId: string,
-  work: readonly Pick<WorkflowWork, 'unit' | 'attempt'>[],
-): Promise<string[]> {
+export async function runsOfWork(trx: DbTransaction, work: readonly WorkOf[]): Promise<string[]> {
   if (work.length === 0) return [];
   const { rows } = await asQueryable(trx).query<{ run_id: string }>({
-    text: `SELECT s.run_id FROM unnest($2::text[], $3::integer[]) AS t(unit, attempt)
-JOIN workflow_steps s ON s.workflow_run_id = $1::uuid AND s.unit = t.unit AND s.attempt = t.attempt`,
+    text: `SELECT s.run_id FROM unnest($1::uuid[], $2::text[], $3::integer[]) AS t(workflow_run_id, unit, attempt)
+JOIN workflow_steps s ON s.workflow_run_id = t.workflow_run_id AND s.unit = t.unit AND s.attempt = t.attempt`,
     values: [
-      workflowRunId,
+      plainArray(work.map(({ workflowRunId }) => workflowRunId)),
       textArray(work.map(({ unit }) => unit)),
       plainArray(work.map(({ attempt }) => attempt)),
     ],
@@ -67,14 +65,28 @@ JOIN workflow_steps s ON s.workflow_run_id = $1::uuid AND s.unit = t.unit AND s.
   return rows.map((row) => row.run_id);
 }
 
-export const ACTIVE_RUNS_OF_SQL = `SELECT r.id FROM workflow_steps s JOIN runs r ON r.id = s.run_id
-WHERE s.workflow_run_id = $1::uuid AND s.kind <> 'detached' AND r.completed_at IS NULL`;
+/** OFFSET 0 keeps the planner on the primary key: runs that have not ended look few to it, and are not. */
+export const ACTIVE_RUNS_OF_SQL = `SELECT s.run_id AS id FROM workflow_steps s
+CROSS JOIN LATERAL (SELECT completed_at FROM runs WHERE id = s.run_id OFFSET 0) AS r
+WHERE s.workflow_run_id = ANY ($1::uuid[]) AND s.kind <> 'detached' AND r.completed_at IS NULL`;
 
-/** Those of the runs a workflow waits for that have not ended. */
-export async function activeRunsOf(trx: DbTransaction, workflowRunId: string): Promise<string[]> {
+/** Of workflows whose own plan has come to its end: sub-workflows that they have given up are undone by plans of their own. */
+const LEFT_RUNS_OF_SQL = `${ACTIVE_RUNS_OF_SQL} AND s.kind <> 'child'`;
+
+/**
+ * Those of the runs that workflows have started and waited for that have not ended.
+ * @param how `closed`: the workflows were ended from outside, and everything with them; `planned`: by their plans, which
+ *   have left nothing but sub-workflows that are being undone.
+ */
+export async function activeRunsOf(
+  trx: DbTransaction,
+  workflowRunIds: readonly string[],
+  how: 'closed' | 'planned',
+): Promise<string[]> {
+  if (workflowRunIds.length === 0) return [];
   const { rows } = await asQueryable(trx).query<{ id: string }>({
-    text: ACTIVE_RUNS_OF_SQL,
-    values: [workflowRunId],
+    text: how === 'closed' ? ACTIVE_RUNS_OF_SQL : LEFT_RUNS_OF_SQL,
+    values: [plainArray(workflowRunIds)],
   });
   return rows.map(({ id }) => id);
 }

@@ -14,3 +14,8 @@ export class CaptureChangedError extends SpineError {
 export class BackfillIncompleteError extends SpineError {
   static override readonly defaultCategory: ErrorCategory = ErrorCategory.OPERATION;
 }
+
+/** A weekly file is not in the data roots. The message says under which name it is looked for. */
+export class MissingFileError extends SpineError {
+  static override readonly defaultCategory: ErrorCategory = ErrorCategory.SOURCE;
+}

@@ -1,5 +1,6 @@
 export type { IngestWeekResult } from './ingest-week.ts';
 export * from './register.ts';
+export { normalizeReplayer } from './replay-normalized.ts';
 export { ingestReplayer } from './replay-rejects.ts';
 export { INGEST_RULE_VERSION } from './rule-version.ts';
 export { DOMAIN, INGEST_WEEK, RejectReason, TIERS, type Tier } from './vocabulary.ts';
@@ -14,3 +15,6 @@ export { cleanSymbol } from './calcs/clean-symbol.ts';
 export * from './read/known.ts';
 export * from './read/symbols.ts';
 export * from './read/venues.ts';
+export { WEEKLY_REFRESH_WORKFLOW } from './workflow/definition.ts';
+export { WEEKLY_REFRESH } from './workflow/names.ts';
+export { registerFinraWorkflows } from './workflow/register.ts';

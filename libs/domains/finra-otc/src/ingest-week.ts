@@ -10,7 +10,7 @@
  * 5. The file is read twice, first to learn its hash, tier and week; both passes must see the same bytes.
  */
 import { createHash } from 'node:crypto';
-import { assetKey, ParseError, SourceError } from '@spine/core';
+import { ParseError, SourceError } from '@spine/core';
 import type { WeekEnding } from '@spine/core';
 import type { PartitionKey } from '@spine/database';
 import { openDataFile, readBytes } from '@spine/execution';
@@ -24,7 +24,8 @@ import { beginCapture, countRows } from './repository.ts';
 import type { Partition } from './row.ts';
 import { INGEST_RULE_VERSION } from './rule-version.ts';
 import { sortLines } from './sort-lines.ts';
-import { DOMAIN, Stage } from './vocabulary.ts';
+import { assetOf, RAW_ASSET } from './tables/lineage.ts';
+import { DOMAIN, Stage, WEEKLY_FILES } from './vocabulary.ts';
 import type { Tier } from './vocabulary.ts';
 import { checkWeekIsOver, decideTier, decideWeek } from './week.ts';
 import type { WeekDecision } from './week.ts';
@@ -49,9 +50,6 @@ export interface IngestWeekResult extends IngestCounts {
 
 /** Largest file that is ingested: five times two million rows. Memory does not grow with it, its transaction does. */
 export const MAX_FILE_BYTES = 1024 ** 3;
-
-/** The source of the watermark: how far the weekly files of a tier have been read. */
-export const WEEKLY_FILES = 'weekly_files';
 
 /** Lines that are looked at between two looks at the clock and the signal. */
 const LINES_PER_CHUNK = 100;
@@ -185,7 +183,7 @@ class Ingest {
     sha256: string,
   ): Promise<void> {
     await publication.materialize({
-      assetKey: assetKey(...DOMAIN.split('.'), 'raw'),
+      assetKey: RAW_ASSET,
       domain: DOMAIN,
       partitionKey,
       codeVersion: INGEST_RULE_VERSION,
@@ -194,7 +192,7 @@ class Ingest {
       upstreams: [
         {
           type: 'source',
-          assetKey: assetKey(...DOMAIN.split('.'), WEEKLY_FILES),
+          assetKey: assetOf(WEEKLY_FILES),
           partitionKey: { file: this.#file.name },
           dataVersion: sha256,
         },

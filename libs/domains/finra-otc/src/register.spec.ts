@@ -20,6 +20,7 @@ describe('every operation', () => {
       compute_liquidity_score: 'L3_STATE',
       compute_rolling: 'L3_STATE',
       compute_tier_volume_share: 'L3_STATE',
+      check_week: 'L3_STATE',
       backfill_range: null,
     });
   });

@@ -7,7 +7,7 @@
  */
 import { InvariantError, WeekEnding } from '@spine/core';
 import type { ReplayVerdict } from '@spine/core';
-import { advanceManifest, manifestOf, partitionKeyText } from '@spine/database';
+import { advanceManifest, manifestOf, partitionKeyText, recordMaterialization } from '@spine/database';
 import type { DbTransaction, StoredReject } from '@spine/database';
 import type { RejectReplayer, ReplayRun } from '@spine/execution';
 import { beginCapture, countRows, insertNewRows } from './repository.ts';
@@ -16,7 +16,8 @@ import { hashRow, parseRow } from './row.ts';
 import type { Partition } from './row.ts';
 import { INGEST_RULE_VERSION } from './rule-version.ts';
 import type { LocatedRow } from './sort-lines.ts';
-import { DELIMITER, DOMAIN, Stage, TIERS } from './vocabulary.ts';
+import { assetOf, RAW_ASSET } from './tables/lineage.ts';
+import { DELIMITER, DOMAIN, Stage, TIERS, WEEKLY_FILES } from './vocabulary.ts';
 
 /** Replays the rejects of `finra.otc_transparency.ingest_week`. */
 export const ingestReplayer: RejectReplayer = {
@@ -96,6 +97,7 @@ async function store(
   { runId, batchId }: ReplayRun,
 ): Promise<void> {
   const { tier, weekEnding } = partition;
+  const partitionKey = { week_ending: weekEnding.date, tier };
   const captureId = [DOMAIN, tier, weekEnding.date, capturedOn.replaceAll('-', '')].join(':');
   for (const [, group] of Map.groupBy(fresh, ({ reject }) => reject.sourceLocator)) {
     const [first] = group;
@@ -108,8 +110,26 @@ async function store(
         `${rows.length} rows were new under the partition's lock, ${inserted} were stored`,
       );
     }
+    const { sourceFile, sourceSha256 } = source;
+    await recordMaterialization(trx, {
+      assetKey: RAW_ASSET,
+      domain: DOMAIN,
+      partitionKey,
+      runId,
+      batchId,
+      codeVersion: INGEST_RULE_VERSION,
+      // Not the file's alone: with it the partition holds rows that it did not hold before.
+      dataVersion: `${sourceSha256}:run:${runId}`,
+      upstreams: [
+        {
+          type: 'source',
+          assetKey: assetOf(WEEKLY_FILES),
+          partitionKey: { file: sourceFile },
+          dataVersion: sourceSha256,
+        },
+      ],
+    });
   }
-  const partitionKey = { week_ending: weekEnding.date, tier };
   const { name: stage, rank: stageRank } = Stage.INGESTED;
   const before = (await manifestOf(trx, DOMAIN, partitionKey)).find((row) => row.stage === stage);
   const metrics = before?.metrics ?? {};

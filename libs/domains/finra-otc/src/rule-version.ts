@@ -4,3 +4,8 @@
  * the version before.
  */
 export const INGEST_RULE_VERSION = 'ingest-1';
+
+/** The rules by which a version of `normalize` refuses a row, as its rejects name them. */
+export function normalizeRules(calcVersion: string): string {
+  return `normalize-${calcVersion}`;
+}

@@ -15,5 +15,6 @@ export const STAGES = defineStages([
   'LIQUIDITY_SCORE',
   'ROLLING',
   'TIER_VOLUME_SHARE',
+  'WEEK_CHECKED',
 ]);
 export type StageName = (typeof STAGES.names)[number];

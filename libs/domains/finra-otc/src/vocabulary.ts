@@ -5,6 +5,9 @@ export const DOMAIN = 'finra.otc_transparency';
 /** The operation that ingests one weekly file, without its kind. */
 export const INGEST_WEEK = 'finra.otc_transparency.ingest_week';
 
+/** The source of the watermark: how far the weekly files of a tier have been read. */
+export const WEEKLY_FILES = 'weekly_files';
+
 /** Stages of a week's partition in the manifest, with their ranks. */
 export const Stage = { INGESTED: { name: 'INGESTED', rank: 1 } } as const;
 

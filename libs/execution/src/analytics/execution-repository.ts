@@ -84,34 +84,34 @@ export class ExecutionRepository {
   }
 
   /**
-   * Counts, rates and percentiles of the runs submitted in the last `hours` hours.
+   * Counts, rates and percentiles of the runs submitted in the last `hours` hours; of one namespace, or of all.
    * @throws ValidationError for a window that is not allowed.
    */
-  async stats(hours = 24): Promise<WindowStats> {
+  async stats(hours = 24, namespace?: string): Promise<WindowStats> {
     checkHours(hours);
-    return runStats(this.#db, hours);
+    return runStats(this.#db, hours, undefined, namespace);
   }
 
   /**
    * The same for each handler, those with the most runs first.
    * @throws ValidationError for a window that is not allowed.
    */
-  async handlerStats(hours = 24): Promise<HandlerWindowStats> {
+  async handlerStats(hours = 24, namespace?: string): Promise<HandlerWindowStats> {
     checkHours(hours);
-    return handlerStats(this.#db, hours);
+    return handlerStats(this.#db, hours, undefined, namespace);
   }
 
   /**
    * The last `hours` hours in buckets, empty ones too.
    * @throws ValidationError for a window that is not allowed, or more than {@link MAX_BUCKETS} buckets.
    */
-  async timeline(hours = 24, bucketMinutes: BucketMinutes = 60): Promise<Timeline> {
+  async timeline(hours = 24, bucketMinutes: BucketMinutes = 60, namespace?: string): Promise<Timeline> {
     checkHours(hours);
     const buckets = Math.ceil((hours * 60) / bucketMinutes);
     if (buckets > MAX_BUCKETS) {
       throw outOfRange('bucket_minutes', bucketMinutes, `a width that makes at most ${MAX_BUCKETS} buckets`);
     }
-    return runTimeline(this.#db, hours, bucketMinutes);
+    return runTimeline(this.#db, hours, bucketMinutes, undefined, namespace);
   }
 
   /** Runs that have stood still for longer than `olderThanMs`, the longest first, at most `limit` (1 to 1,000). */

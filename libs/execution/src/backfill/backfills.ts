@@ -2,17 +2,14 @@
 import { handlerKey, ValidationError } from '@spine/core';
 import { cancelBackfillRows, createBackfill, resumeBackfillPlan, startBackfillPlan } from '@spine/database';
 import type { Backfill, BackfillChange } from '@spine/database';
-import type { CapacityCache } from '../dispatch/capacity.ts';
-import type { HandlerRegistry } from '../registry/registry.ts';
+import { isKnownHandler } from '../dispatch/known-handler.ts';
+import type { KnownHandlers } from '../dispatch/known-handler.ts';
 import { pumpBackfill } from './pump.ts';
 import type { PumpServices } from './pump.ts';
 import { planOf } from './spec.ts';
 import type { BackfillSpec } from './spec.ts';
 
-export interface BackfillServices extends PumpServices {
-  readonly registry: HandlerRegistry;
-  readonly capacity: CapacityCache;
-}
+export type BackfillServices = PumpServices & KnownHandlers;
 
 export class Backfills {
   readonly #services: BackfillServices;
@@ -28,7 +25,7 @@ export class Backfills {
    */
   async create(spec: BackfillSpec): Promise<Backfill> {
     const plan = planOf(spec, this.#services.registry);
-    if (!(await this.#isKnown(spec))) {
+    if (!(await isKnownHandler(this.#services, spec.run.kind, spec.run.name))) {
       const message = `no handler ${handlerKey(spec.run.kind, spec.run.name)} is known here or to a live worker`;
       throw new ValidationError(`run.name: ${message}`, {
         issues: [{ field: 'run.name', code: 'unknown_handler', message }],
@@ -53,12 +50,5 @@ export class Backfills {
     // Should this process die here, the pump cancels them.
     if (change.type === 'changed') await pumpBackfill(this.#services, backfillId);
     return change;
-  }
-
-  async #isKnown({ run }: BackfillSpec): Promise<boolean> {
-    const { registry, capacity } = this.#services;
-    if (registry.get(run.kind, run.name) !== undefined) return true;
-    const { handlers } = await capacity.fresh();
-    return handlers.has(handlerKey(run.kind, run.name));
   }
 }

@@ -21,6 +21,7 @@ import type {
   DeadLetterFilter,
   DeadLetterOrder,
   DeadLetterPage,
+  DeadLetterPageRequest,
 } from '@spine/database';
 import { PayloadMissingError } from '../payload/errors.ts';
 import { toStoredError } from '../policy/retry.ts';
@@ -98,10 +99,7 @@ export class DLQManager {
   }
 
   /** Letters that match, pending or not, newest first. */
-  list(
-    filter: DeadLetterFilter,
-    page: { readonly limit: number; readonly offset: number; readonly order?: DeadLetterOrder },
-  ): Promise<DeadLetterPage> {
+  list(filter: DeadLetterFilter, page: DeadLetterPageRequest): Promise<DeadLetterPage> {
     return listDeadLetters(this.#services.db, filter, page);
   }
 
@@ -200,8 +198,8 @@ export class DLQManager {
   }
 
   /** What is pending, and what was closed in the last `closedDays` (default 30) days, by handler and by category. */
-  async stats(closedDays = 30): Promise<DeadLetterStats> {
-    return deadLetterStats(closedDays, await deadLetterGroups(this.#services.db, closedDays));
+  async stats(closedDays = 30, namespace?: string): Promise<DeadLetterStats> {
+    return deadLetterStats(closedDays, await deadLetterGroups(this.#services.db, closedDays, namespace));
   }
 
   async #find(filter: PendingFilter, { limit = BULK_LIMIT, order = 'oldest_first' }: BulkOptions) {

@@ -81,7 +81,8 @@ function specOfLetter(letter: DeadLetter): WorkSpec {
 function newRunOf(letter: DeadLetter, original: RunRecord | undefined, verdict: Verdict): NewRun {
   const spec = original === undefined ? specOfLetter(letter) : specOfRun(original);
   const triggerSource = verdict.triggerSource ?? 'replay';
-  return newRun({ ...spec, triggerSource }, { retryOfRunId: letter.runId });
+  // The letter says it where its run was deleted.
+  return newRun({ ...spec, triggerSource }, { retryOfRunId: letter.runId, namespace: letter.namespace });
 }
 
 /** Stores runs that do something again: without an idempotency key and without a fence, so nothing can refuse them. */

@@ -1,17 +1,25 @@
 /** The dispatcher: the one way in. Submits, waits for, reads, cancels, retries and replays runs. */
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
-import { assertNever, isTerminal, NotFoundError } from '@spine/core';
-import { cancelRun, getRun, listRuns, pauseLane, pauseRun, resumeLane, resumeRun } from '@spine/database';
+import { assertNever, handlerKey, isTerminal, NotFoundError } from '@spine/core';
+import {
+  cancelRun,
+  lookUpRun,
+  pauseLane,
+  pauseWithChildren,
+  resumeLane,
+  resumeWithChildren,
+} from '@spine/database';
 import type {
   CancelOutcome,
   NewRun,
   PauseOutcome,
   ResumeOutcome,
   RunFilter,
-  RunPage,
+  RunListPage,
   RunPageRequest,
   RunRecord,
 } from '@spine/database';
+import { inSpan, isTracing } from '@spine/observability';
 import { replayDeadLetter } from '../dead-letter/replay.ts';
 import type { ReplayOutcome } from '../dead-letter/replay.ts';
 import type { WorkSpec } from '../spec/work-spec.ts';
@@ -22,6 +30,7 @@ import { retryAll } from './retry-all.ts';
 import type { RetryAllOptions, RetryAllResult } from './retry-all.ts';
 import { retryRun } from './rerun.ts';
 import type { RetryOutcome } from './rerun.ts';
+import { RunLists } from './run-lists.ts';
 import { Submitter } from './submitter.ts';
 import type { PrepareOutcome, SubmitOptions, SubmitterOptions } from './submitter.ts';
 
@@ -44,6 +53,7 @@ const SUBMIT_SLICE = 500;
 export class Dispatcher {
   readonly #options: DispatcherOptions;
   readonly #submitter: Submitter;
+  readonly #lists = new RunLists();
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
@@ -52,7 +62,14 @@ export class Dispatcher {
 
   /** Accepts one run. */
   submit(spec: WorkSpec, options: SubmitOptions = {}): Promise<SubmitOutcome> {
-    return this.#submitter.submit(spec, options);
+    if (!isTracing()) return this.#submitter.submit(spec, options);
+    const attributes = { 'spine.handler': handlerKey(spec.kind, spec.name) };
+    return inSpan('submit', { kind: 'producer', attributes }, async (span) => {
+      const outcome = await this.#submitter.submit(spec, options);
+      span.set({ 'spine.outcome': outcome.type });
+      if (outcome.type === 'accepted') span.set({ 'spine.run_id': outcome.runId });
+      return outcome;
+    });
   }
 
   /** The run a spec asks for, for whoever stores it in a transaction of its own and then announces it. */
@@ -123,7 +140,7 @@ export class Dispatcher {
 
   /** A run as its row has it: payloads outside of it are named, not read. */
   get(runId: string): Promise<RunRecord | null> {
-    return getRun(this.#options.db, runId);
+    return lookUpRun(this.#options.pool, runId);
   }
 
   /** A run with its payloads. @throws PayloadError when one cannot be had. */
@@ -132,8 +149,8 @@ export class Dispatcher {
     return run === null ? null : this.#options.payloads.load(run);
   }
 
-  list(filter: RunFilter, page: RunPageRequest): Promise<RunPage> {
-    return listRuns(this.#options.db, filter, page);
+  list(filter: RunFilter, page: RunPageRequest): Promise<RunListPage> {
+    return this.#lists.list(this.#options.db, filter, page);
   }
 
   /** Cancels a run that is not finished, with all it has started; running handlers hear of it at once. */
@@ -146,14 +163,17 @@ export class Dispatcher {
     return this.#told(cancelAll(this.#options.db, filter, options));
   }
 
-  /** Sets a run aside until it is resumed; a running attempt is interrupted and not charged. */
+  /**
+   * Sets a run aside until it is resumed; a running attempt is interrupted and not charged. Of a workflow nothing more
+   * starts, in the workflows below it either; steps that a worker has begun end.
+   */
   pause(runId: string, reason: string | null = null, source = 'api'): Promise<PauseOutcome> {
-    return this.#told(pauseRun(this.#options.pool, runId, reason, source));
+    return this.#told(pauseWithChildren(this.#options.db, runId, reason, source));
   }
 
-  /** Lets a paused run go on. The relay hints it within a second. */
+  /** Lets a paused run go on, and what was paused with it. The relay hints it within a second. */
   resume(runId: string, source = 'api'): Promise<ResumeOutcome> {
-    return this.#told(resumeRun(this.#options.pool, runId, source));
+    return this.#told(resumeWithChildren(this.#options.db, runId, source));
   }
 
   /** Lets nothing of a lane start until it is resumed; what runs goes on. False when it was paused before. */

@@ -11,7 +11,8 @@
 import CircuitBreaker from 'opossum';
 import { HINT_HORIZON_MS, markUnhinted } from '@spine/database';
 import type { Queryable } from '@spine/database';
-import type { Logger, Metrics } from '@spine/observability';
+import { startSharedSpan } from '@spine/observability';
+import type { Logger, Metrics, Span } from '@spine/observability';
 import { toHints } from '../queue/chunk.ts';
 import type { HintableRun } from '../queue/chunk.ts';
 import type { Hint, HintQueue } from '../queue/port.ts';
@@ -31,6 +32,11 @@ const RETRY_AFTER_MS = 2_000;
 interface Announced {
   readonly run: HintableRun;
   readonly storedAsDue: boolean;
+}
+
+/** Looked at only as far as it is asked for. */
+function* tracesOf(announced: readonly Announced[]): Generator<string | null | undefined> {
+  for (const { run } of announced) yield run.traceContext;
 }
 
 export class HintPublisher {
@@ -85,10 +91,16 @@ export class HintPublisher {
         sent.map(({ run }) => run),
         (lane) => lanes.get(lane),
       );
+      const span = startSharedSpan('publish hints', tracesOf(sent), {
+        kind: 'producer',
+        attributes: { 'spine.hints': hints.length, 'spine.runs': sent.length },
+      });
       await this.#send(
         hints,
         sent.flatMap(({ run, storedAsDue }) => (storedAsDue ? [] : [run])),
+        span,
       );
+      span.end();
     }
     this.#sending = null;
   }
@@ -99,13 +111,14 @@ export class HintPublisher {
     this.#breaker.shutdown();
   }
 
-  async #send(hints: readonly Hint[], toMark: readonly HintableRun[]): Promise<void> {
+  async #send(hints: readonly Hint[], toMark: readonly HintableRun[], span: Span): Promise<void> {
     const { metrics, logger, db } = this.#options;
     try {
       await this.#breaker.fire(hints);
       metrics.hints.inc({ event: 'published' }, hints.length);
     } catch (error) {
       metrics.hints.inc({ event: 'failed' }, hints.length);
+      span.fail(error instanceof Error ? error.name : 'Error');
       logger.debug({ err: error, hints: hints.length }, 'publishing hints failed');
       if (toMark.length === 0) return;
       await markUnhinted(

@@ -41,7 +41,10 @@ export async function retryRun(
     await replayLetters(services, pending, { by, note: null, triggerSource: 'retry' })
   ).values();
   if (replayed !== undefined) return retried(replayed.run);
-  const again = newRun({ ...specOfRun(run), triggerSource: 'retry' }, { retryOfRunId: runId });
+  const again = newRun(
+    { ...specOfRun(run), triggerSource: 'retry' },
+    { retryOfRunId: runId, namespace: run.namespace },
+  );
   const next = await services.payloads.copyParams(run, again);
   const stored = await submitter.store(next);
   if (stored.type === 'fenced')

@@ -116,7 +116,10 @@ export async function retryAll(
     .flatMap((runId) => originals.get(runId) ?? [])
     .map((old): Planned => ({
       oldRunId: old.runId,
-      run: newRun({ ...specOfRun(old), triggerSource: 'retry' }, { retryOfRunId: old.runId }),
+      run: newRun(
+        { ...specOfRun(old), triggerSource: 'retry' },
+        { retryOfRunId: old.runId, namespace: old.namespace },
+      ),
     }));
   const originalOf = ({ oldRunId }: Planned): RunRecord | undefined => originals.get(oldRunId);
   const planned = await withCopiedParams(services.payloads, wanted, originalOf).catch((error: unknown) => {

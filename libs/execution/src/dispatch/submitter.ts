@@ -17,6 +17,7 @@ import type { NewRunOptions } from '../spec/new-run.ts';
 import type { WorkSpec } from '../spec/work-spec.ts';
 import type { CapacityCache } from './capacity.ts';
 import type { HintPublisher } from './hint-publisher.ts';
+import { isKnownHandler } from './known-handler.ts';
 import type { SubmitOutcome } from './outcome.ts';
 
 export interface SubmitterOptions {
@@ -68,7 +69,8 @@ export class Submitter {
     const issues = checkSpec(spec, this.#options.registry.get(spec.kind, spec.name));
     if (issues.length > 0) return { type: 'invalid', issues };
     const handler = handlerKey(spec.kind, spec.name);
-    const known = options.allowUnknown === 'unasked' || (await this.#isKnown(spec));
+    const known =
+      options.allowUnknown === 'unasked' || (await isKnownHandler(this.#options, spec.kind, spec.name));
     if (!known && options.allowUnknown !== true) return { type: 'unknown_handler', handler };
     const { retry = null, gates = null } = this.#options.registry.get(spec.kind, spec.name) ?? {};
     const run = newRun(spec, { ...options, handlerRetry: retry, handlerGates: gates });
@@ -139,12 +141,6 @@ export class Submitter {
       inserted.map((run) => ({ ...run, delayMs: delayOf(run), gated: run.gates !== null })),
       !hinted,
     );
-  }
-
-  async #isKnown(spec: WorkSpec): Promise<boolean> {
-    if (this.#options.registry.get(spec.kind, spec.name) !== undefined) return true;
-    const { handlers } = await this.#options.capacity.fresh();
-    return handlers.has(handlerKey(spec.kind, spec.name));
   }
 }
 

@@ -25,6 +25,8 @@ export interface EventStreamsOptions {
 }
 
 export interface OpenStream {
+  /** Where the items begin: who resumes there misses none of them, and may get some that were there before. */
+  readonly cursor: number;
   readonly items: AsyncIterable<StreamItem>;
   /** Gives its place back; called whatever became of the items. */
   close(): Promise<void>;
@@ -140,6 +142,8 @@ export class EventStreams {
 
   async #stream(request: StreamRequest, signal: AbortSignal): Promise<OpenStream> {
     const use = await this.#tailer.use(signal);
+    // In the same turn as the stream begins to follow.
+    const cursor = request.after ?? use.safe;
     const items = eventStream(request, {
       ...this.#options,
       db: this.#pool,
@@ -150,6 +154,7 @@ export class EventStreams {
     });
     let closed = false;
     return {
+      cursor,
       items,
       close: async () => {
         if (closed) return;

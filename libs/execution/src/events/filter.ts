@@ -6,17 +6,19 @@ export interface RunFacts {
   readonly kind: RunKind;
   readonly name: string;
   readonly lane: string;
+  readonly namespace: string | null;
 }
 
 /** Which events are wanted; an absent member asks for nothing. */
-export interface EventFilter extends Partial<RunFacts> {
+export interface EventFilter extends Partial<Omit<RunFacts, 'namespace'>> {
+  readonly namespace?: string;
   readonly runId?: string;
   readonly types?: ReadonlySet<string>;
 }
 
 /** Whether the filter asks about runs, and not only about events. */
-export function needsFacts({ kind, name, lane }: EventFilter): boolean {
-  return kind !== undefined || name !== undefined || lane !== undefined;
+export function needsFacts({ kind, name, lane, namespace }: EventFilter): boolean {
+  return [kind, name, lane, namespace].some((asked) => asked !== undefined);
 }
 
 /** @param facts of the event's run; undefined when it is gone. Looked at only if {@link needsFacts}. */
@@ -28,6 +30,7 @@ export function matches(filter: EventFilter, event: RunEvent, facts: RunFacts | 
   return (
     (filter.kind === undefined || filter.kind === facts.kind) &&
     (filter.name === undefined || filter.name === facts.name) &&
-    (filter.lane === undefined || filter.lane === facts.lane)
+    (filter.lane === undefined || filter.lane === facts.lane) &&
+    (filter.namespace === undefined || filter.namespace === facts.namespace)
   );
 }

@@ -1,5 +1,4 @@
 /** Everything an explanation needs, as it stood at one moment. */
-import { handlerKey } from '@spine/core';
 import {
   asQueryable,
   explainedRun,
@@ -39,7 +38,7 @@ async function load(on: Queryable, registry: HandlerRegistry, runId: string): Pr
     gates,
     lane: await laneState(on, lane),
     holdUp: await lastHoldUp(on, runId),
-    serving: await servingWorkers(on, lane, handlerKey(kind, name)),
+    serving: await servingWorkers(on, run),
     facts: await loadGateFacts(on, gates ?? []),
     lines: await lineDetails(on, gates ?? [], run),
     breakers: await breakersOf(on, gates ?? []),

@@ -40,6 +40,7 @@ function context(signal: AbortSignal, heard: Heard): HandlerContext {
       throw new RunDeferredError(seconds * 1_000, reason);
     },
     secret: notHere,
+    traceparent: null,
     breaker: () => ({ fire: async (call) => call() }),
     limits: processGuards().limits,
   };

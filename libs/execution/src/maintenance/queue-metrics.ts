@@ -1,5 +1,5 @@
 /**
- * The state of the lanes and the dead letters as metrics, counted in Postgres.
+ * The state of the lanes, the dead letters and what workflows have to be told as metrics, counted in Postgres.
  *
  * 1. What a look costs does not grow with the backlog: of every lane 10,000 runs are counted, no more. Where that still
  * takes long, the pause after it grows: counting takes a twentieth of the time at the most.
@@ -8,7 +8,7 @@
  * 3. Several schedulers tell the same: take the maximum over them, not the sum.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { listDeadLetters } from '@spine/database';
+import { listDeadLetters, workflowInboxDepth } from '@spine/database';
 import type { Db } from '@spine/database';
 import type { LaneReading, Logger, Metrics } from '@spine/observability';
 import { ExecutionRepository } from '../analytics/execution-repository.ts';
@@ -84,6 +84,7 @@ export function createQueueMetrics(options: QueueMetricsOptions): Ticker {
       metrics.lanes.set(laneReadings(await repository.queues(), lanes));
       const pending = await listDeadLetters(db, { resolved: false }, { limit: 0, offset: 0 });
       metrics.pendingDeadLetters.set(pending.total);
+      metrics.workflows.setInbox(await workflowInboxDepth(db));
       const longer = extraPauseMs(performance.now() - from, everyMs);
       await sleep(longer, undefined, { signal }).catch(() => undefined);
       return false;

@@ -10,7 +10,7 @@ import {
   retryDelayMs,
 } from './retry.ts';
 import type { AttemptBudget } from './retry.ts';
-import { HandOver } from '../worker/hand-over.ts';
+import { HandOver, RECEIVED } from '../worker/hand-over.ts';
 
 const errorInfo = (more: Partial<ErrorInfo> = {}): ErrorInfo => ({
   message: 'it broke',
@@ -41,7 +41,7 @@ const anyRandom = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
 
 describe('decideSettlement', () => {
   it('fails a run that is handed over where nobody can receive it, whatever attempts are left', () => {
-    const end = { type: 'hands_over', handOver: new HandOver(() => Promise.resolve()) } as const;
+    const end = { type: 'hands_over', handOver: new HandOver(() => Promise.resolve(RECEIVED)) } as const;
     const budget = { attempt: 1, maxAttempts: 9, retryDelayMs: 0, deadLetter: false };
     expect(decideSettlement(budget, end, 0)).toMatchObject({
       type: 'failed',

@@ -97,7 +97,7 @@ export class DownstreamRuns {
     if (idempotencyKey === null) return null;
     const known =
       this.#runs.find((run) => run.idempotencyKey === idempotencyKey) ??
-      (await runWithKey(asQueryable(trx), idempotencyKey));
+      (await runWithKey(asQueryable(trx), idempotencyKey, this.#run.runId));
     if (known === null || known.specHash === specHash) return known;
     throw new ConflictError(
       `the downstream run is refused: idempotency key ${JSON.stringify(idempotencyKey)} belongs to run ${known.runId}, which asked for something else`,

@@ -66,6 +66,8 @@ export interface PublishingAttempt {
   readonly publishing: AttemptPublishing;
   /** Writes what the handler has logged: once the run is settled its lines are refused. */
   readonly flushLog: () => Promise<void>;
+  /** Takes out of a text what must not be kept of a run. */
+  readonly clean: (text: string) => string;
 }
 
 type Transaction = ControlledTransaction<Database>;
@@ -124,7 +126,7 @@ export class Publisher {
   }
 
   async #publish<T>(
-    { attempt, info, publishing, flushLog }: PublishingAttempt,
+    { attempt, info, publishing, flushLog, clean }: PublishingAttempt,
     downstream: DownstreamRuns,
     made: Made,
     work: (publication: Publication) => Promise<T>,
@@ -134,7 +136,7 @@ export class Publisher {
     await this.#step('begun', info);
     const publication = new BoundPublication(made.trx, info, downstream);
     const value = await work(publication).finally(() => publication.end());
-    const result = await this.#store(info, value);
+    const result = await this.#store(info, value, clean);
     made.resultRef = 'resultRef' in result ? result.resultRef : undefined;
     await flushLog();
     publishing.check(attempt.reason);
@@ -151,11 +153,15 @@ export class Publisher {
   }
 
   /** @throws ValidationError for a result that cannot be stored; PayloadUnavailableError. */
-  #store({ runId, epoch }: AttemptInfo, value: unknown): Promise<StoredResult> {
+  #store(
+    { runId, epoch }: AttemptInfo,
+    value: unknown,
+    clean: PublishingAttempt['clean'],
+  ): Promise<StoredResult> {
     const { payloads } = this.#options;
     const encoded = encodeResult(value, payloads.limits.maxBytes);
     if (encoded.isErr()) throw encoded.error;
-    return payloads.stowResult(runId, epoch, encoded.value);
+    return payloads.stowResult(runId, epoch, encoded.value === null ? null : clean(encoded.value));
   }
 
   async #settle(

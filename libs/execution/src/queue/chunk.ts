@@ -13,6 +13,8 @@ export interface HintableRun {
   readonly delayMs: number;
   /** Whether it has gates. Default false; being wrong costs time and no more. */
   readonly gated?: boolean;
+  /** W3C traceparent of what submitted it. Default null. */
+  readonly traceContext?: string | null;
 }
 
 /** What is known of a lane's workers. */

@@ -3,18 +3,25 @@
  *
  * 1. A key (`kind:name`) is registered once. 2. Params are validated by the handler's schema before it is called, at
  * submit where the handler is known there, and always at execution. 3. Every schema has a JSON Schema, checked when
- * the registry is sealed: an undocumentable handler fails the start, not a job.
+ * the registry is sealed: an undocumentable handler fails the start, not a job. 4. A kind served whole has no handler with
+ * gates: a claim of the kind does not ask which handler a run has, and would pass them by.
  */
 import { z } from 'zod';
-import { ConfigError, handlerKey, toErrorInfo } from '@spine/core';
+import { ConfigError, handlerKey } from '@spine/core';
 import type { IdempotencyLevel, RunKind } from '@spine/core';
+import { ANY_NAME } from '@spine/database';
+import type { Queryable } from '@spine/database';
 import { handlerGates } from '../gates/handler-gates.ts';
 import type { HandlerGateOptions, HandlerGates } from '../gates/handler-gates.ts';
 import { checkRetryPolicy } from '../policy/retry-policy.ts';
 import type { RetryPolicy } from '../policy/retry-policy.ts';
 import { LIMITS } from '../spec/limits.ts';
-import type { SpecIssue } from '../spec/new-run.ts';
 import type { HandlerContext } from '../worker/context.ts';
+import { parseParams } from './parse-params.ts';
+import type { ParsedParams } from './parse-params.ts';
+
+export { paramIssues } from './parse-params.ts';
+export type { ParsedParams } from './parse-params.ts';
 
 export interface HandlerOptions<S extends z.ZodType> extends HandlerGateOptions {
   /** Validates and types the params. */
@@ -41,10 +48,6 @@ export interface IsolatedModule {
   readonly export: string;
 }
 
-export type ParsedParams =
-  | { readonly ok: true; readonly params: unknown }
-  | { readonly ok: false; readonly issues: readonly SpecIssue[] };
-
 export interface Handler {
   readonly key: string;
   readonly kind: RunKind;
@@ -63,6 +66,14 @@ export interface Handler {
   invoke(params: unknown, ctx: HandlerContext): unknown;
 }
 
+/** A handler for every name of a kind that has none of its own. */
+export interface KindHandler {
+  /** Its key is `kind:*`, its name `*`; a run's own name is in `ctx.run`. */
+  readonly handler: Handler;
+  /** Whether new runs of that name can begin. */
+  readonly isKnown: (db: Queryable, name: string) => Promise<boolean>;
+}
+
 /** What GET /functions says of a handler. */
 export interface HandlerDescription {
   readonly kind: RunKind;
@@ -74,49 +85,10 @@ export interface HandlerDescription {
   readonly paramsSchema: Readonly<Record<string, unknown>>;
 }
 
-function pathOf(segments: readonly PropertyKey[]): string {
-  return segments.reduce<string>(
-    (path, segment) => (typeof segment === 'number' ? `${path}[${segment}]` : `${path}.${String(segment)}`),
-    'params',
-  );
-}
-
-/** zod's issues with paths under `params`; unrecognized keys are named one by one. */
-export function paramIssues(error: z.ZodError): SpecIssue[] {
-  return error.issues.flatMap((issue): SpecIssue[] => {
-    const path = pathOf(issue.path);
-    if (issue.code === 'unrecognized_keys') {
-      return issue.keys.map((key) => ({
-        field: `${path}.${key}`,
-        code: 'unknown_field',
-        message: 'is not a parameter of this handler',
-      }));
-    }
-    return [{ field: path, code: issue.code, message: issue.message }];
-  });
-}
-
-function parseWith(schema: z.ZodType, params: unknown): ParsedParams {
-  try {
-    const parsed = schema.safeParse(params);
-    return parsed.success
-      ? { ok: true, params: parsed.data }
-      : { ok: false, issues: paramIssues(parsed.error) };
-  } catch (error) {
-    // safeParse lets through what a transform or a refinement throws. An attempt that cannot end would be taken for
-    // a crashed worker.
-    const { message } = toErrorInfo(error);
-    return {
-      ok: false,
-      issues: [
-        { field: 'params', code: 'schema_failed', message: `the handler's schema failed: ${message}` },
-      ],
-    };
-  }
-}
-
 export class HandlerRegistry {
   readonly #handlers = new Map<string, Handler>();
+  /** By kind. */
+  readonly #kinds = new Map<RunKind, KindHandler>();
 
   /**
    * Registers a handler of any kind.
@@ -140,7 +112,7 @@ export class HandlerRegistry {
       paramsSchema: options.params,
       retry: options.retry ?? null,
       gates: handlerGates(key, options),
-      parse: (params) => parseWith(options.params, params),
+      parse: (params) => parseParams(options.params, params),
       isolated: typeof code === 'function' ? null : code,
       invoke: (params, ctx) => {
         if (typeof code === 'function') return code(params as z.output<S>, ctx);
@@ -180,8 +152,42 @@ export class HandlerRegistry {
     return this.register('operation', name, options, code);
   }
 
+  /**
+   * Serves a kind whole: runs of every name that is published, by one handler. Handlers of the kind with names of their own
+   * come first. Workers claim by what the database has published (see `servedBy`), which it has for workflows alone.
+   * @throws ConfigError for a kind that is served already, or has a handler with gates.
+   */
+  registerKind<S extends z.ZodType>(
+    kind: 'workflow',
+    { isKnown, ...options }: Pick<HandlerOptions<S>, 'params' | 'description'> & Pick<KindHandler, 'isKnown'>,
+    code: HandlerFunction<S>,
+  ): this {
+    const key = handlerKey(kind, ANY_NAME);
+    if (this.#kinds.has(kind)) throw new ConfigError(`handler ${key} is registered twice`);
+    for (const handler of this.#handlers.values()) refuseGates(handler, kind);
+    this.#kinds.set(kind, {
+      isKnown,
+      handler: {
+        key,
+        kind,
+        name: ANY_NAME,
+        description: options.description,
+        tags: [],
+        idempotency: null,
+        paramsSchema: options.params,
+        retry: null,
+        gates: null,
+        isolated: null,
+        parse: (params) => parseParams(options.params, params),
+        invoke: (params, ctx) => code(params as z.output<S>, ctx),
+      },
+    });
+    return this;
+  }
+
   #add(handler: Handler): void {
-    const { key, name } = handler;
+    const { key, kind, name } = handler;
+    if (this.#kinds.has(kind)) refuseGates(handler, kind);
     if (!LIMITS.name.test(name)) {
       throw new ConfigError(`handler name ${JSON.stringify(name)} must match ${LIMITS.name.source}`);
     }
@@ -189,8 +195,19 @@ export class HandlerRegistry {
     this.#handlers.set(key, handler);
   }
 
+  /** The handler of that very name. */
   get(kind: RunKind, name: string): Handler | undefined {
     return this.#handlers.get(handlerKey(kind, name));
+  }
+
+  /** What executes a run of that name: its own handler, else that of the whole kind. */
+  find(kind: RunKind, name: string): Handler | undefined {
+    return this.get(kind, name) ?? this.#kinds.get(kind)?.handler;
+  }
+
+  /** How a kind is served whole; undefined for one that is not. */
+  wholeKind(kind: RunKind): KindHandler | undefined {
+    return this.#kinds.get(kind);
   }
 
   /** Every handler, in the order of registration. */
@@ -198,19 +215,24 @@ export class HandlerRegistry {
     return [...this.#handlers.values()];
   }
 
-  /** All keys, sorted. */
+  /** All keys, sorted; `kind:*` of a kind that is served whole. */
   keys(): string[] {
-    return [...this.#handlers.keys()].sort();
+    const kinds = [...this.#kinds.values()].map(({ handler }) => handler.key);
+    return [...this.#handlers.keys(), ...kinds].sort();
   }
 
   /** Keys of the handlers that have gates of their own, sorted. */
   gatedKeys(): string[] {
-    return this.keys().filter((key) => this.#handlers.get(key)?.gates !== null);
+    return this.keys().filter((key) => this.#hasGates(key));
   }
 
   /** Keys of the others, sorted. */
   ungatedKeys(): string[] {
-    return this.keys().filter((key) => this.#handlers.get(key)?.gates === null);
+    return this.keys().filter((key) => !this.#hasGates(key));
+  }
+
+  #hasGates(key: string): boolean {
+    return (this.#handlers.get(key)?.gates ?? null) !== null;
   }
 
   describe(kind: RunKind, name: string): HandlerDescription | undefined {
@@ -233,6 +255,13 @@ export class HandlerRegistry {
     for (const handler of this.#handlers.values()) describeHandler(handler);
     return this;
   }
+}
+
+function refuseGates({ key, kind, gates }: Handler, whole: RunKind): void {
+  if (kind !== whole || gates === null) return;
+  throw new ConfigError(
+    `handler ${key} has gates, and a kind that is served whole has none: say them with its runs`,
+  );
 }
 
 function describeHandler(handler: Handler): HandlerDescription {

@@ -1,6 +1,7 @@
 import { canonicalJson, newRunId, sha256Hex } from '@spine/core';
 import { encodeGates } from '@spine/database';
 import type { NewRun, RunRecord } from '@spine/database';
+import { activeTraceparent } from '@spine/observability';
 import type { HandlerGates } from '../gates/handler-gates.ts';
 import { gatesOfSpec, mergeGates, specOfGates } from '../gates/resolve-gates.ts';
 import { maxRetriesOf } from '../policy/retry-policy.ts';
@@ -21,6 +22,12 @@ export interface NewRunOptions {
   /** The epoch of the parent's attempt that submits; the insert is refused once that attempt lost its run. */
   readonly parentEpoch?: number;
   readonly retryOfRunId?: string;
+  /** Of the caller's key. Without one the run is of the namespace of the run it comes from, if any. */
+  readonly namespace?: string | null;
+  /** The principal that submits it; kept with the run. */
+  readonly submittedBy?: string | null;
+  /** W3C traceparent it is under. Default: what is active. */
+  readonly traceContext?: string | null;
   /** The handler's retry policy where this process knows the handler: its `maxRetries` is the default. */
   readonly handlerRetry?: RetryPolicy | null;
   /** The handler's gates where this process knows the handler; a worker that does adds them otherwise. */
@@ -60,7 +67,7 @@ function deadLetterOf(spec: WorkSpec): boolean {
   return spec.deadLetter ?? spec.kind !== 'step';
 }
 
-/** The row a spec asks for, with a fresh id. */
+/** The row a spec asks for, with a fresh id, under the trace that is active. */
 export function newRun(spec: WorkSpec, options: NewRunOptions = {}): NewRun {
   const runId = newRunId();
   const idempotencyKey = spec.idempotencyKey ?? null;
@@ -95,6 +102,9 @@ export function newRun(spec: WorkSpec, options: NewRunOptions = {}): NewRun {
     retryPolicy: spec.retry === undefined ? null : JSON.stringify(toRetryPolicyJson(spec.retry)),
     gates: gatesFor(spec, options.handlerGates ?? null),
     paramsRef: null,
+    namespace: options.namespace ?? null,
+    submittedBy: options.submittedBy ?? null,
+    traceContext: options.traceContext ?? activeTraceparent(),
   };
 }
 

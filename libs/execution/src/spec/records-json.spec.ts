@@ -52,6 +52,8 @@ const run: RunRecord = {
   retryPolicy: null,
   gates: null,
   paramsRef: null,
+  namespace: null,
+  submittedBy: null,
   resultRef: null,
 };
 
@@ -142,6 +144,7 @@ it('the JSON of a dead letter has every documented field', () => {
     resolvedBy: 'ops',
     note: null,
     replayRunId: RUN_ID,
+    namespace: 'team-a',
   };
   const json = toDeadLetterJson(letter);
   expect(deadLetterJson.parse(json)).toEqual(json);

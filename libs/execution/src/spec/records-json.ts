@@ -3,13 +3,16 @@
  * HTTP, CLI and SDK all speak these shapes. Schema and mapping stand together, so that neither can drift alone.
  */
 import { z } from 'zod';
-import { PRIORITIES, RUN_KINDS, RUN_STATUSES } from '@spine/core';
+import { hideSecretFields, PRIORITIES, RUN_KINDS, RUN_STATUSES } from '@spine/core';
 import type { DeadLetter, RunEvent, RunRecord } from '@spine/database';
 import { parseRef, standIn } from '../payload/ref.ts';
 import { retryPolicyJson, storedRetryPolicy, toRetryPolicyJson } from './retry-json.ts';
 
 const instant = z.iso.datetime().describe('RFC 3339, UTC.');
 const json = z.unknown().describe('Any JSON.');
+const shownParams = z
+  .unknown()
+  .describe('Any JSON; fields whose names say that they may be secret show [REDACTED].');
 /** Opaque to clients: an id of an earlier release may have another form. */
 const id = z.string();
 
@@ -31,7 +34,7 @@ export const runJson = z
     lane: z.string(),
     priority: z.enum(PRIORITIES),
     status: z.enum(RUN_STATUSES),
-    params: json,
+    params: shownParams,
     result: json,
     omitted: z
       .array(z.enum(['params', 'result']))
@@ -46,6 +49,11 @@ export const runJson = z
     parent_run_id: id.nullable(),
     retry_of_run_id: id.nullable().describe('The run this one does again.'),
     trigger_source: z.string(),
+    namespace: z.string().nullable().describe('Of the key that asked for it, or of the run it comes from.'),
+    submitted_by: z
+      .string()
+      .nullable()
+      .describe('The key that asked for it; null where none was needed, and for what Spine started itself.'),
     metadata: z.record(z.string(), z.unknown()),
     tags: z.array(z.string()),
     retry_delay_seconds: z.number(),
@@ -89,7 +97,7 @@ export const deadLetterJson = z
     kind: z.enum(RUN_KINDS),
     name: z.string(),
     lane: z.string(),
-    params: json,
+    params: shownParams,
     error: storedErrorJson,
     error_category: z.string(),
     attempts: z.int(),
@@ -101,6 +109,7 @@ export const deadLetterJson = z
     resolved_by: z.string().nullable(),
     note: z.string().nullable(),
     replay_run_id: id.nullable(),
+    namespace: z.string().nullable().describe('Of its run.'),
   })
   .meta({ id: 'DeadLetter', description: 'A run that ended without success and waits for a person.' });
 
@@ -147,7 +156,7 @@ export function toRunJson(run: RunRecord): RunJson {
     lane: run.lane,
     priority: run.priority,
     status: run.status,
-    params: run.params,
+    params: hideSecretFields(run.params),
     result: resultOf(run),
     omitted: omittedOf(run),
     error: run.error,
@@ -160,7 +169,9 @@ export function toRunJson(run: RunRecord): RunJson {
     parent_run_id: run.parentRunId,
     retry_of_run_id: run.retryOfRunId,
     trigger_source: run.triggerSource,
-    metadata: run.metadata,
+    namespace: run.namespace,
+    submitted_by: run.submittedBy,
+    metadata: hideSecretFields(run.metadata),
     tags: [...run.tags],
     retry_delay_seconds: run.retryDelayMs / 1000,
     timeout_seconds: run.timeoutMs / 1000,
@@ -200,7 +211,7 @@ export function toDeadLetterJson(letter: DeadLetter): DeadLetterJson {
     kind: letter.kind,
     name: letter.name,
     lane: letter.lane,
-    params: letter.params,
+    params: hideSecretFields(letter.params),
     error: letter.error,
     error_category: letter.errorCategory,
     attempts: letter.attempts,
@@ -212,5 +223,6 @@ export function toDeadLetterJson(letter: DeadLetter): DeadLetterJson {
     resolved_by: letter.resolvedBy,
     note: letter.note,
     replay_run_id: letter.replayRunId,
+    namespace: letter.namespace,
   };
 }

@@ -1,5 +1,6 @@
 /** What every handler context has in common, whatever carries its writes. */
 import type { ClaimedRun, DbTransaction } from '@spine/database';
+import { activeTraceparent, captureLogger } from '@spine/observability';
 import type { Logger } from '@spine/observability';
 import { ValidationError } from '@spine/core';
 import type { SubmitOutcome } from '../dispatch/outcome.ts';
@@ -16,6 +17,7 @@ import type { AttemptInfo, ContextBreaker, HandlerContext, RunSummary } from './
 import { RunDeferredError } from './defer.ts';
 import { PROGRESS_INTERVAL_MS } from './progress.ts';
 import { encodeJson } from './result.ts';
+import { Scrubber, scrubberOf } from './scrub.ts';
 import { NO_SECRETS } from './secrets.ts';
 import type { HandlerSecret, HandlerSecrets } from './secrets.ts';
 
@@ -41,6 +43,8 @@ export function attemptInfo(run: ClaimedRun): AttemptInfo {
 export abstract class AttemptContext implements HandlerContext {
   readonly run: AttemptInfo;
   protected readonly attempt: Attempt;
+  /** Knows the secrets that handlers were given here, and those of the attempt's params. */
+  readonly scrubber: Scrubber;
   readonly #logger: Logger;
   readonly #guards: Guards | null;
   readonly #secrets: HandlerSecrets;
@@ -59,6 +63,7 @@ export abstract class AttemptContext implements HandlerContext {
     this.#logger = logger;
     this.#guards = guards;
     this.#secrets = secrets;
+    this.scrubber = new Scrubber(scrubberOf(secrets));
   }
 
   get signal(): AbortSignal {
@@ -93,7 +98,8 @@ export abstract class AttemptContext implements HandlerContext {
       throw new ValidationError(`event type ${JSON.stringify(type)} must match ${EVENT_TYPE.source}`);
     const encoded = encodeJson(data, `the data of event ${type}`, LIMITS.eventBytes);
     if (encoded.isErr()) throw encoded.error;
-    if ((await this.append(type, encoded.value ?? '{}')) === 'fenced') this.lost();
+    const kept = this.scrubber.text(encoded.value ?? '{}');
+    if ((await this.append(type, kept)) === 'fenced') this.lost();
   }
 
   submit(spec: WorkSpec): Promise<SubmitOutcome<RunSummary>> {
@@ -115,8 +121,14 @@ export abstract class AttemptContext implements HandlerContext {
     return { fire: (call) => breaker.fire(this.run.runId, call) };
   }
 
-  secret(name: string): Promise<HandlerSecret> {
-    return this.#secrets.resolveName(name);
+  async secret(name: string): Promise<HandlerSecret> {
+    const secret = await this.#secrets.resolveName(name);
+    this.scrubber.share(secret.reveal());
+    return secret;
+  }
+
+  get traceparent(): string | null {
+    return activeTraceparent();
   }
 
   get limits(): HandlerLimits {
@@ -129,7 +141,12 @@ export abstract class AttemptContext implements HandlerContext {
 
   /** What handlers log to: the log of the process, unless an executor keeps their lines too. */
   protected childLogger(bindings: Readonly<Record<string, unknown>>): Logger {
-    return this.#logger.child(bindings);
+    return captureLogger(this.#logger, {
+      bindings,
+      level: 'silent',
+      onLine: () => undefined,
+      clean: (line) => this.scrubber.text(line),
+    });
   }
 
   /** Appends an event, `data` as JSON text, while the attempt holds its run. */

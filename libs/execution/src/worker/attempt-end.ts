@@ -2,12 +2,13 @@
  * How an attempt comes to its end, the same for every executor: what it runs, raced against what interrupts it. Nothing
  * here throws for what a handler did: every end is a value, and decideSettlement says what follows from it.
  */
-import { assertNever, TimeoutError, toErrorInfo, ValidationError } from '@spine/core';
+import { assertNever, secretTexts, TimeoutError, toErrorInfo, ValidationError } from '@spine/core';
 import type { ErrorInfo } from '@spine/core';
 import type { AttemptEnd } from '../policy/retry.ts';
 import { Published } from '../publish/published.ts';
 import type { Handler } from '../registry/registry.ts';
 import type { SpecIssue } from '../spec/new-run.ts';
+import { AttemptContext } from './attempt-context.ts';
 import type { Attempt } from './attempt.ts';
 import type { AbortReason, HandlerContext } from './context.ts';
 import { RunDeferredError } from './defer.ts';
@@ -97,9 +98,14 @@ export async function endOfCall(call: () => unknown, maxBytes?: number): Promise
   }
 }
 
-/** Calls handlers in this process. @param maxBytes of a result's JSON. Default LIMITS.payloadBytes. */
+/** Calls handlers in this process; secrets they were given are not in what they end with. @param maxBytes of a result's JSON. Default LIMITS.payloadBytes. */
 export function inProcessCall(maxBytes?: number): HandlerCall {
-  return (handler, params, context) => endOfCall(() => handler.invoke(params, context), maxBytes);
+  return async (handler, params, context) => {
+    if (!(context instanceof AttemptContext))
+      return endOfCall(() => handler.invoke(params, context), maxBytes);
+    for (const text of secretTexts(params)) context.scrubber.add(text);
+    return context.scrubber.end(await endOfCall(() => handler.invoke(params, context), maxBytes));
+  };
 }
 
 export const callInProcess = inProcessCall();

@@ -8,6 +8,7 @@
 import type { ClaimedRun, SettleItem, SettleOutcome } from '@spine/database';
 import type { Logger } from '@spine/observability';
 import type { WorkerGates } from '../gates/worker-gates.ts';
+import { inAttemptSpan } from './attempt-span.ts';
 import { Attempt } from './attempt.ts';
 import type { AttemptOutcome, ExecutedAttempt, Executor } from './executor.ts';
 import type { LeaseKeeper } from './lease-keeper.ts';
@@ -20,6 +21,7 @@ export interface AttemptRunnerOptions {
   readonly exchange: RunExchange;
   readonly gates: WorkerGates;
   readonly executor: Executor;
+  readonly workerId: string;
   readonly logger: Logger;
   /** Told of every attempt that has ended. */
   readonly onEnded?: ((run: ClaimedRun) => void) | undefined;
@@ -97,7 +99,7 @@ export class AttemptRunner {
    * @param askedAt when its claim was sent, by performance.now().
    */
   async execute(run: ClaimedRun, askedAt: number): Promise<ExecutedAttempt> {
-    const { leases, slots, gates, executor, logger } = this.#options;
+    const { leases, slots, gates, executor, logger, workerId } = this.#options;
     const attempt = new Attempt(run);
     leases.add(attempt, askedAt);
     // The answer may have lain about while the process stood still.
@@ -113,7 +115,9 @@ export class AttemptRunner {
       slots.release();
     };
     try {
-      const executed = await executor.execute(attempt, onHandlerEnd);
+      const executed = await inAttemptSpan(run, { workerId, askedAt }, () =>
+        executor.execute(attempt, onHandlerEnd),
+      );
       outcome = executed.outcome;
       return executed;
     } catch (error) {

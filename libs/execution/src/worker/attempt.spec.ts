@@ -24,6 +24,7 @@ const run: ClaimedRun = {
   gates: null,
   runTimeLeftMs: null,
   paramsRef: null,
+  traceContext: null,
 };
 
 beforeEach(() => {

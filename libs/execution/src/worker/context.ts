@@ -116,6 +116,11 @@ export interface HandlerContext {
    * what is no name; ConfigError in an executor without secrets.
    */
   secret(name: string): Promise<HandlerSecret>;
+  /**
+   * W3C traceparent of what goes on here, for what the handler calls; null where nothing is traced. Spans that a handler
+   * makes by the API of OpenTelemetry are under its attempt's without it.
+   */
+  readonly traceparent: string | null;
   /** Rates that all workers share. */
   readonly limits: HandlerLimits;
 }

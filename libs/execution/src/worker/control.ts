@@ -39,6 +39,9 @@ export function listenToControl(feed: ControlFeed, options: WorkerControlOptions
         case 'taken':
           leases.taken(message.runId, message.epoch, message.reason);
           break;
+        case 'workflows':
+          // For the driver of workflows, which listens by itself.
+          break;
         default:
           assertNever(message);
       }

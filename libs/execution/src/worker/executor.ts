@@ -7,8 +7,21 @@
  * counted and dropped. An attempt that has published is settled by that, whatever its handler did afterwards.
  */
 import { assertNever, handlerKey, SpineError } from '@spine/core';
-import { handOverRun, limitTransaction } from '@spine/database';
-import type { ClaimedRun, SettleItem, SettleOutcome, Settlement } from '@spine/database';
+import {
+  classifySqlFault,
+  handOverRun,
+  isGateBusy,
+  isUniqueViolation,
+  limitTransaction,
+} from '@spine/database';
+import type {
+  BeginningRun,
+  ClaimedRun,
+  SettleItem,
+  SettleOutcome,
+  Settlement,
+  StoredError,
+} from '@spine/database';
 import type { Metrics } from '@spine/observability';
 import { runWithPayloads } from '../payload/attempt-payloads.ts';
 import type { Payloads } from '../payload/payloads.ts';
@@ -21,6 +34,7 @@ import { storedRetryPolicy } from '../spec/retry-json.ts';
 import { inProcessCall, threw } from './attempt-end.ts';
 import type { HandlerCall } from './attempt-end.ts';
 import type { Attempt } from './attempt.ts';
+import { SHORTEST_DEFERRAL_MS } from './defer.ts';
 import type { HandOver } from './hand-over.ts';
 import { EngineContext } from './handler-context.ts';
 import type { ContextServices } from './handler-context.ts';
@@ -28,6 +42,8 @@ import type { ContextServices } from './handler-context.ts';
 export interface ExecutorOptions extends ContextServices {
   readonly registry: HandlerRegistry;
   readonly settle: (item: SettleItem) => Promise<SettleOutcome>;
+  /** Begins workflows about whose runs nothing is left to be decided. Default: each in a transaction of its own. */
+  readonly begin?: ((run: BeginningRun) => Promise<'handed_over' | 'fenced'>) | undefined;
   /** Written as the source of the event of a run that is handed over. */
   readonly source: string;
   readonly metrics: Metrics;
@@ -45,10 +61,29 @@ export interface ExecutedAttempt {
   readonly outcome: AttemptOutcome;
   /** The error that ended it, for the board. */
   readonly error: string | null;
+  /** What kind of error it was, for its trace. */
+  readonly fault: Pick<StoredError, 'type' | 'category' | 'retryable'> | null;
 }
 
 /** While a run is handed over its row is locked last, for one round trip. */
 const HANDING_OVER = { lockTimeoutMs: 10_000, idleTimeoutMs: 10_000 } as const;
+
+/** Others were at the same rows: nothing was written, and nobody is to blame for it. */
+function isContention(error: unknown): boolean {
+  return isGateBusy(error) || classifySqlFault(error) === 'conflict';
+}
+
+const CONTENDED: AttemptEnd = {
+  type: 'deferred',
+  delayMs: SHORTEST_DEFERRAL_MS,
+  reason: 'others were at the same rows when it was to be handed over',
+};
+
+/** A run that was handed over before goes on where it was: that takes a look at it. */
+function ifKnown(error: unknown): null {
+  if (isUniqueViolation(error)) return null;
+  throw error;
+}
 
 /** Rolls a hand-over back: the attempt has lost its run. */
 class FencedError extends SpineError {}
@@ -102,21 +137,34 @@ export class Executor {
    */
   async #handOver(
     { runId, epoch }: ClaimedRun,
-    { receive }: HandOver,
+    { receive, beginning }: HandOver,
   ): Promise<ExecutedAttempt | AttemptEnd> {
-    const { db, source } = this.#options;
+    const { db, source, begin } = this.#options;
+    let outcome: 'handed_over' | 'completed' | 'deferred';
     try {
-      await db.transaction().execute(async (trx) => {
-        await limitTransaction(trx, HANDING_OVER);
-        await receive(trx, epoch + 1);
-        const outcome = await handOverRun(trx, runId, epoch, source);
-        if (outcome.type === 'fenced') throw new FencedError(`run ${runId} was taken from its attempt`);
-      });
+      const begun =
+        beginning === null || begin === undefined
+          ? null
+          : await begin({ ...beginning, runId, epoch }).catch(ifKnown);
+      if (begun === 'fenced') return this.#fenced();
+      outcome =
+        begun ??
+        (await db.transaction().execute(async (trx) => {
+          await limitTransaction(trx, HANDING_OVER);
+          const received = await receive(trx, epoch + 1);
+          if (received.type === 'settled') return received.as;
+          if (received.type === 'received') {
+            const handedOver = await handOverRun(trx, runId, epoch, source);
+            if (handedOver.type === 'handed_over') return handedOver.type;
+          }
+          throw new FencedError(`run ${runId} was taken from its attempt`);
+        }));
     } catch (error) {
-      return error instanceof FencedError ? this.#fenced() : threw(error);
+      if (error instanceof FencedError) return this.#fenced();
+      return isContention(error) ? CONTENDED : threw(error);
     }
-    this.#options.metrics.settled.inc({ outcome: 'handed_over' });
-    return { outcome: 'handed_over', error: null };
+    this.#options.metrics.settled.inc({ outcome });
+    return { outcome, error: null, fault: null };
   }
 
   /** The spec's policy wins over the handler's. */
@@ -128,7 +176,7 @@ export class Executor {
 
   async #run(attempt: Attempt, context: EngineContext): Promise<AttemptEnd | 'lost'> {
     const { kind, name } = attempt.run;
-    const handler = this.#options.registry.get(kind, name);
+    const handler = this.#options.registry.find(kind, name);
     if (handler === undefined) {
       // Claims are filtered by what this worker knows; another one may know it.
       return {
@@ -155,7 +203,7 @@ export class Executor {
     }
     if (context.runLog !== null) await context.runLog.close();
     metrics.settled.inc({ outcome: 'completed' });
-    return { outcome: 'completed', error: null };
+    return { outcome: 'completed', error: null, fault: null };
   }
 
   async #settle(attempt: Attempt, settlement: Settlement): Promise<ExecutedAttempt> {
@@ -168,7 +216,8 @@ export class Executor {
     const { metrics } = this.#options;
     metrics.settled.inc({ outcome: settlement.type });
     if (settlement.type === 'dead_lettered') metrics.deadLetters.inc({ source: 'worker' });
-    return { outcome: settlement.type, error: 'error' in settlement ? settlement.error.message : null };
+    const error = 'error' in settlement ? settlement.error : null;
+    return { outcome: settlement.type, error: error?.message ?? null, fault: error };
   }
 
   readonly #countLateResult = (): void => {
@@ -177,7 +226,7 @@ export class Executor {
 
   #fenced(): ExecutedAttempt {
     this.#options.metrics.fenced.inc({ operation: 'settle' });
-    return { outcome: 'fenced', error: null };
+    return { outcome: 'fenced', error: null, fault: null };
   }
 }
 

@@ -70,6 +70,7 @@ export class EngineContext extends AttemptContext {
         info: this.run,
         publishing: this.#publishing,
         flushLog: async () => this.#runLog?.flush(),
+        clean: (text) => this.scrubber.text(text),
       },
       work,
     );
@@ -86,7 +87,12 @@ export class EngineContext extends AttemptContext {
     if (!logs.enabled) return super.childLogger(bindings);
     const runLog = logs.open(this.run);
     this.#runLog = runLog;
-    return captureLogger(logger, { bindings, level: logs.level, onLine: (line) => runLog.add(line) });
+    return captureLogger(logger, {
+      bindings,
+      level: logs.level,
+      onLine: (line) => runLog.add(line),
+      clean: (line) => this.scrubber.text(line),
+    });
   }
 
   protected append(type: string, data: string): Promise<'appended' | 'fenced'> {

@@ -8,8 +8,14 @@
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { newWorkerId } from '@spine/core';
-import { appendAttemptEvents, GroupCommit, markWorkerStopped, registerWorker } from '@spine/database';
-import type { ClaimedRun, Db, Pool, Queryable } from '@spine/database';
+import {
+  appendAttemptEvents,
+  beginWorkflows,
+  GroupCommit,
+  markWorkerStopped,
+  registerWorker,
+} from '@spine/database';
+import type { BeginningRun, ClaimedRun, Db, Pool, Queryable } from '@spine/database';
 import type { Logger, Metrics } from '@spine/observability';
 import type { ControlFeed } from '../control/control-feed.ts';
 import type { Dispatcher } from '../dispatch/dispatcher.ts';
@@ -23,6 +29,7 @@ import type { HintConsumer, HintQueue } from '../queue/port.ts';
 import { within } from '../queue/within.ts';
 import { checkIsolated } from '../executors/threads/thread-pool.ts';
 import type { ThreadPool } from '../executors/threads/thread-pool.ts';
+import { ENGINE_VERSION } from '../presence/version.ts';
 import { Publisher } from '../publish/publisher.ts';
 import type { PublishingOptions } from '../publish/publisher.ts';
 import type { HandlerRegistry } from '../registry/registry.ts';
@@ -66,6 +73,7 @@ export interface WorkerOptions extends Guards {
   readonly threads?: ThreadPool;
   /** Least severe line of a handler that is stored with its run: a pino level. Default `info`; `silent` stores none. */
   readonly runLogLevel?: string;
+  /** Default: the engine's. */
   readonly version?: string;
   readonly publishing?: PublishingOptions;
   /** What handlers get their secrets from. Default: none. */
@@ -137,8 +145,17 @@ export class Worker {
       leaseMs: this.#leaseMs,
       isHeld: (runId) => leases.has(runId),
     });
+    const beginnings = new GroupCommit<BeginningRun, 'handed_over' | 'fenced'>({
+      flush: async (runs) => {
+        const outcomes = await beginWorkflows(pool, runs, `worker:${workerId}`);
+        options.eventSignal?.touch();
+        return outcomes;
+      },
+      onFlush: metrics.commit('begin_workflows'),
+    });
     const executor = new Executor({
       ...options,
+      begin: (run) => beginnings.submit(run),
       call: options.threads?.call,
       settle: settleWhileHeld(leases, exchange),
       source: `worker:${workerId}`,
@@ -164,6 +181,7 @@ export class Worker {
       exchange,
       gates: this.#gates,
       executor,
+      workerId,
       logger,
       onEnded: options.onEnded,
     });
@@ -203,7 +221,7 @@ export class Worker {
       workerId,
       hostname: hostname(),
       pid: process.pid,
-      version: version ?? '0.0.0',
+      version: version ?? ENGINE_VERSION,
       lanes,
       handlers: registry.keys(),
       slots,

@@ -1,12 +1,14 @@
 /**
- * One advance of a workflow run: it is told what is due, and what follows is carried out, in one transaction.
+ * Advances of workflow runs: each is told what is due, and what follows is carried out; many of them in one transaction.
  *
- * 1. Everything commits or nothing does: the state, the runs that are started, timers, questions, what is given up, and the
- *    end of the run. What was told is gone with it, so that it is told once.
+ * 1. Everything commits or nothing does: states, the runs that are started, timers, questions, what is given up, and the
+ *    ends of runs. What was told is gone with it, so that it is told once.
  * 2. Two advances of one run exclude each other; the second finds the row locked and leaves it.
  * 3. The run's own row is locked meanwhile. While the engine does not hold the run at its epoch, nothing is planned: a
  *    paused run waits to be handed over again, one that has ended takes what it has started with it.
  * 4. Params that are too large for their row are stored before, and removed when nothing commits.
+ * 5. A workflow that cannot be advanced keeps no other from it: one that cannot be planned is left out, and when a
+ *    transaction of many fails, each of them gets one of its own.
  */
 import { isTerminal } from '@spine/core';
 import {
@@ -14,50 +16,98 @@ import {
   asQueryable,
   cancelRunsIn,
   classifySqlFault,
-  clearEndedInbox,
-  endWorkflow,
-  inboxOf,
+  clearEndedInboxes,
+  endWorkflows,
+  inboxesOf,
   limitTransaction,
-  lockWorkflow,
-  readStateRecords,
-  saveAdvance,
-  suspendWorkflow,
+  lockWorkflows,
+  saveAdvances,
+  suspendWorkflows,
   writeStateRecords,
 } from '@spine/database';
-import type { DbTransaction, InboxEvent, LockedWorkflow } from '@spine/database';
-import type { WorkflowEvent } from '../engine/event.ts';
-import type { RunHead } from '../engine/state.ts';
-import type { WorkflowDefinition } from '../workflow/model.ts';
-import { carryOut, goOnAsNew, SOURCE } from './carry-out.ts';
+import type { DbTransaction, GateKey, LockedWorkflow } from '@spine/database';
+import { admissionGates } from './admit.ts';
+import { carryOut, SOURCE } from './carry-out.ts';
 import type { AdvanceServices, StartedRuns } from './carry-out.ts';
-import { effectsOf } from './effects.ts';
-import type { CompleteCommand } from './effects.ts';
-import { endRun } from './end-run.ts';
-import { endedEventOf } from './ended-event.ts';
-import { Planning } from './planning.ts';
+import { goOnAsNew } from './continue-run.ts';
+import { endRuns } from './end-run.ts';
+import { PlannedAdvance } from './planned-advance.ts';
+import { StateReader } from './state-reader.ts';
+import { recordTrackedClose, recordTrackedEnd } from './tracked-end.ts';
+
+/** Gates at which the run may have had a place that is free by now. */
+type FreedGates = readonly GateKey[];
 
 export type AdvanceOutcome =
-  | { readonly type: 'advanced'; readonly events: number; readonly more: boolean; readonly ended: boolean }
+  | {
+      readonly type: 'advanced';
+      readonly events: number;
+      readonly more: boolean;
+      readonly ended: boolean;
+      readonly freed: FreedGates;
+    }
   /** Somebody else advances it, or it has ended. */
   | { readonly type: 'left' }
   /** The engine does not hold its run. */
-  | { readonly type: 'suspended' }
+  | { readonly type: 'suspended'; readonly freed: FreedGates }
   /** Its run has ended by other means; what it had started is cancelled. */
-  | { readonly type: 'closed' };
+  | { readonly type: 'closed'; readonly freed: FreedGates };
+
+/** One that could not be advanced is as it was. */
+export type AdvanceResult = AdvanceOutcome | { readonly type: 'failed'; readonly error: unknown };
+
+/** What became of each; one that is not named was left. */
+export type AdvanceResults = ReadonlyMap<string, AdvanceResult>;
 
 /** Events one advance tells at the most. */
 export const ADVANCE_EVENTS = 500;
 const LIMITS = { lockTimeoutMs: 10_000, idleTimeoutMs: 30_000 } as const;
+const LEFT: AdvanceOutcome = { type: 'left' };
 
-/** Advances a workflow run by what is due. @throws what the database throws; then nothing has happened. */
+/** Advances a workflow run by what is due. @throws what the database or its plan throws; then nothing has happened. */
 export async function advanceRun(services: AdvanceServices, runId: string): Promise<AdvanceOutcome> {
+  const outcome = (await advanceTogether(services, [runId])).get(runId) ?? LEFT;
+  if (outcome.type === 'failed') throw outcome.error;
+  return outcome;
+}
+
+/**
+ * Advances workflow runs by what is due of each, in one transaction while nothing goes wrong. Answers for each.
+ * @throws what says that the database cannot be reached; what has happened until then is told by their rows.
+ */
+export async function advanceRuns(
+  services: AdvanceServices,
+  runIds: readonly string[],
+): Promise<AdvanceResults> {
+  try {
+    return await advanceTogether(services, runIds);
+  } catch (error) {
+    const [only, ...others] = runIds;
+    if (only === undefined || classifySqlFault(error) === 'connection') throw error;
+    if (others.length === 0) return new Map([[only, { type: 'failed', error }]]);
+    return advanceApart(services, runIds);
+  }
+}
+
+async function advanceApart(services: AdvanceServices, runIds: readonly string[]): Promise<AdvanceResults> {
+  const outcomes = new Map<string, AdvanceResult>();
+  for (const runId of runIds) {
+    for (const [each, outcome] of await advanceRuns(services, [runId])) outcomes.set(each, outcome);
+  }
+  return outcomes;
+}
+
+async function advanceTogether(
+  services: AdvanceServices,
+  runIds: readonly string[],
+): Promise<AdvanceResults> {
   const started: StartedRuns = { runs: [], hinted: services.dispatcher.hinting };
   try {
-    const outcome = await services.db
+    const outcomes = await services.db
       .transaction()
-      .execute((trx) => advanceIn(services, trx, runId, started));
+      .execute((trx) => advanceIn(services, trx, runIds, started));
     if (started.runs.length > 0) services.dispatcher.announce(started.runs, started.hinted);
-    return outcome;
+    return outcomes;
   } catch (error) {
     // A COMMIT that went unanswered may have happened: what it has not stored is swept up later.
     if (classifySqlFault(error) !== 'connection') {
@@ -70,100 +120,145 @@ export async function advanceRun(services: AdvanceServices, runId: string): Prom
 async function advanceIn(
   services: AdvanceServices,
   trx: DbTransaction,
-  runId: string,
+  runIds: readonly string[],
   started: StartedRuns,
-): Promise<AdvanceOutcome> {
+): Promise<AdvanceResults> {
   await limitTransaction(trx, LIMITS);
-  const locked = await lockWorkflow(trx, runId);
-  if (locked === null) {
-    // The end of a run that committed while its workflow ended would be due for ever.
-    await clearEndedInbox(trx, runId);
-    return { type: 'left' };
+  const locked = await lockWorkflows(trx, runIds);
+  const outcomes = new Map<string, AdvanceResult>();
+  const here = new Set(locked.map(({ runId }) => runId));
+  // The end of a run that committed while its workflow ended would be due for ever.
+  await clearEndedInboxes(
+    trx,
+    runIds.filter((runId) => !here.has(runId)),
+  );
+  const by = Map.groupBy(locked, holdOn);
+  const [over, unheld] = [by.get('over') ?? [], by.get('unheld') ?? []];
+  await close(trx, over);
+  for (const each of over) outcomes.set(each.runId, { type: 'closed', freed: admissionGates(each) });
+  await suspendWorkflows(
+    trx,
+    unheld.map(({ runId }) => runId),
+  );
+  for (const each of unheld) outcomes.set(each.runId, { type: 'suspended', freed: admissionGates(each) });
+
+  const planned = await planAll(services, trx, by.get('held') ?? [], outcomes);
+  await carryOutAll(services, trx, planned, started);
+  await writeStateRecords(
+    trx,
+    planned.flatMap((advance) => advance.changes()),
+  );
+  await saveAdvances(
+    trx,
+    planned.map((advance) => advance.saved()),
+  );
+  await finish(services, trx, planned, started);
+  for (const { locked: of, definition, inbox, end } of planned) {
+    outcomes.set(of.runId, {
+      type: 'advanced',
+      events: inbox.length,
+      more: inbox.length === ADVANCE_EVENTS,
+      ended: end !== null,
+      freed: end === null ? [] : admissionGates(of, definition),
+    });
   }
-  if (isTerminal(locked.run.status)) {
-    await close(trx, runId);
-    return { type: 'closed' };
-  }
-  if (locked.run.status !== 'running' || locked.run.epoch !== locked.epoch) {
-    await suspendWorkflow(trx, runId);
-    return { type: 'suspended' };
-  }
-  const inbox = await inboxOf(trx, runId, ADVANCE_EVENTS);
-  if (inbox.length === 0) return { type: 'left' };
-  const definition = await services.definitions.get(trx, locked.name, locked.version);
-  const end = await planAndCarryOut(services, trx, { locked, definition, inbox, started });
-  return {
-    type: 'advanced',
-    events: inbox.length,
-    more: inbox.length === ADVANCE_EVENTS,
-    ended: end !== null,
-  };
+  return outcomes;
 }
 
-/** The run has ended without the planner: a cancel, a deadline. */
-async function close(trx: DbTransaction, runId: string): Promise<void> {
-  await cancelRunsIn(asQueryable(trx), await activeRunsOf(trx, runId), 'its workflow has ended', SOURCE);
-  await endWorkflow(trx, runId);
+/** Whether the engine holds the run. */
+function holdOn({ run, epoch }: LockedWorkflow): 'over' | 'held' | 'unheld' {
+  if (isTerminal(run.status)) return 'over';
+  return run.status === 'running' && run.epoch === epoch ? 'held' : 'unheld';
 }
 
-interface Work {
-  readonly locked: LockedWorkflow;
-  readonly definition: WorkflowDefinition;
-  readonly inbox: readonly InboxEvent[];
-  readonly started: StartedRuns;
+/** Their runs have ended without the planner: a cancel, a deadline. */
+async function close(trx: DbTransaction, over: readonly LockedWorkflow[]): Promise<void> {
+  if (over.length === 0) return;
+  const runIds = over.map(({ runId }) => runId);
+  await cancelRunsIn(
+    asQueryable(trx),
+    await activeRunsOf(trx, runIds, 'closed'),
+    'its workflow has ended',
+    SOURCE,
+  );
+  await endWorkflows(trx, runIds);
+  for (const each of over) await recordTrackedClose(trx, each);
 }
 
-async function planAndCarryOut(
+/** Tells each what is due of it; what fails is told in `outcomes`, and nothing of it is carried out. */
+async function planAll(
+  { definitions, payloads }: AdvanceServices,
+  trx: DbTransaction,
+  held: readonly LockedWorkflow[],
+  outcomes: Map<string, AdvanceResult>,
+): Promise<readonly PlannedAdvance[]> {
+  const inboxes = await inboxesOf(
+    trx,
+    held.map(({ runId }) => runId),
+    ADVANCE_EVENTS,
+  );
+  const states = new StateReader(trx);
+  const due = held.flatMap((locked) => {
+    const inbox = inboxes.get(locked.runId);
+    return inbox === undefined ? [] : [{ locked, inbox }];
+  });
+  const planned = await Promise.all(
+    due.map(async ({ locked, inbox }) => {
+      try {
+        const definition = await definitions.get(trx, locked.name, locked.version);
+        const advance = new PlannedAdvance(locked, definition, inbox, states.readerOf(locked.runId));
+        await advance.tellAll(payloads);
+        return advance;
+      } catch (error) {
+        outcomes.set(locked.runId, { type: 'failed', error });
+        return null;
+      }
+    }),
+  );
+  return planned.filter((advance) => advance !== null);
+}
+
+/** What is refused is told at once, and may lead to more. */
+async function carryOutAll(
   services: AdvanceServices,
   trx: DbTransaction,
-  { locked, definition, inbox, started }: Work,
-): Promise<CompleteCommand | null> {
-  const { runId, now } = locked;
-  const planning = new Planning(
-    definition,
-    locked.head as RunHead | null,
-    (names) => readStateRecords(trx, runId, names),
-    now,
-  );
-  const events: WorkflowEvent[] = [];
-  for (const { event, ended } of inbox) {
-    const told =
-      ended === null ? (event as WorkflowEvent | null) : await endedEventOf(services.payloads, ended);
-    if (told !== null) events.push(told);
+  planned: readonly PlannedAdvance[],
+  started: StartedRuns,
+): Promise<void> {
+  const byRun = new Map(planned.map((advance) => [advance.locked.runId, advance]));
+  for (let next: readonly PlannedAdvance[] = planned; next.length > 0;) {
+    const all = next.map((advance) => ({
+      runId: advance.locked.runId,
+      traceContext: advance.locked.run.traceContext,
+      effects: advance.takeEffects(),
+    }));
+    const refused = await carryOut(services, trx, all, started);
+    for (const { runId, event } of refused) await byRun.get(runId)?.tell(event);
+    next = [...new Set(refused.map(({ runId }) => runId))].flatMap((runId) => byRun.get(runId) ?? []);
   }
-  await planning.prefetch(events);
-  for (const event of events) await planning.tell(event);
-
-  let end: CompleteCommand | null = null;
-  // What is refused is told at once, and may lead to more.
-  for (let commands = planning.takeCommands(); commands.length > 0; commands = planning.takeCommands()) {
-    const effects = effectsOf(commands, { ...locked, environment: planning.head.environment });
-    for (const refused of await carryOut(services, trx, runId, effects, started))
-      await planning.tell(refused);
-    end = effects.end ?? end;
-  }
-  await writeStateRecords(trx, runId, planning.changes());
-  await saveAdvance(trx, locked, {
-    head: planning.head,
-    told: inbox.map(({ seq }) => seq),
-    events: planning.told,
-  });
-  if (end !== null) await finish(services, trx, locked, end, planning.head, started);
-  return end;
 }
 
 async function finish(
   { dispatcher, payloads }: AdvanceServices,
   trx: DbTransaction,
-  locked: LockedWorkflow,
-  end: CompleteCommand,
-  head: RunHead,
+  planned: readonly PlannedAdvance[],
   started: StartedRuns,
 ): Promise<void> {
-  const { runId } = locked;
-  if (end.status === 'continued') await goOnAsNew({ dispatcher, payloads }, trx, locked, end, head, started);
-  const left = await activeRunsOf(trx, runId);
-  await cancelRunsIn(asQueryable(trx), left, 'its workflow has ended', SOURCE);
-  await endRun(trx, payloads, locked, end);
-  await endWorkflow(trx, runId);
+  const ended = planned.flatMap(({ locked, end, head }) => (end === null ? [] : [{ locked, end, head }]));
+  if (ended.length === 0) return;
+  const runIds = ended.map(({ locked }) => locked.runId);
+  for (const { locked, end, head } of ended) {
+    if (end.status === 'continued')
+      await goOnAsNew({ dispatcher, payloads }, trx, locked, end, head, started);
+  }
+  await cancelRunsIn(
+    asQueryable(trx),
+    await activeRunsOf(trx, runIds, 'planned'),
+    'its workflow has ended',
+    SOURCE,
+  );
+  // Before their runs end, of which they need not be told any more.
+  await endWorkflows(trx, runIds);
+  await endRuns(trx, payloads, ended);
+  for (const { locked, end } of ended) await recordTrackedEnd(trx, locked, end);
 }

@@ -1,29 +1,28 @@
 /**
- * Carries out what an advance comes to, in its transaction: the runs that it starts, questions, timers, what is given up.
- * Params that are too large for their row are stored before it commits.
+ * Carries out what advances come to, in their transaction: the runs that they start, questions, timers, what is given up. What
+ * any number of workflows ask for takes the same number of statements. Params that are too large for their row are
+ * stored before it commits.
  */
 import { InvariantError } from '@spine/core';
-import type { JsonObject } from '@spine/core';
 import {
   asQueryable,
   askApproval,
   cancelRunsIn,
   clearTimers,
+  giveUpWorkflows,
   insertRuns,
   recordInherited,
   recordWorkflowSteps,
-  replaceWork,
   runsOfWork,
   setTimers,
   withdrawApprovals,
 } from '@spine/database';
-import type { Db, DbTransaction, LockedWorkflow, NewRun } from '@spine/database';
+import type { Db, DbTransaction, NewRun } from '@spine/database';
 import type { Dispatcher, Payloads } from '@spine/execution';
 import type { WorkflowEvent } from '../engine/event.ts';
-import type { RunHead } from '../engine/state.ts';
 import type { DefinitionVersions } from './definitions.ts';
 import { refusedEvent } from './effects.ts';
-import type { CompleteCommand, Effects, Start } from './effects.ts';
+import type { Effects, Start } from './effects.ts';
 
 export interface AdvanceServices {
   readonly db: Db;
@@ -42,58 +41,110 @@ export interface StartedRuns {
 const RUNS_PER_STATEMENT = 500;
 /** Written as the source of what the engine does to runs. */
 export const SOURCE = 'workflow';
+const GIVEN_UP = 'given up by its workflow';
+const CANCEL: WorkflowEvent = { type: 'cancel', by: SOURCE, reason: GIVEN_UP };
+
+/** What is to be done for a workflow run. */
+export interface WorkflowEffects {
+  readonly runId: string;
+  /** What it starts is of its trace; null where that is not traced. */
+  readonly traceContext: string | null;
+  readonly effects: Effects;
+}
+
+/** A workflow run is to be told that something could not be started. */
+export interface RefusedStart {
+  readonly runId: string;
+  readonly event: WorkflowEvent;
+}
+
+interface PreparedStart {
+  readonly workflowRunId: string;
+  readonly start: Start;
+  readonly run: NewRun;
+}
 
 /** @returns events that say what could not be started. */
 export async function carryOut(
   services: AdvanceServices,
   trx: DbTransaction,
-  runId: string,
-  effects: Effects,
+  all: readonly WorkflowEffects[],
   started: StartedRuns,
-): Promise<readonly WorkflowEvent[]> {
-  const refused: WorkflowEvent[] = [];
-  const runs: { readonly start: Start; readonly run: NewRun }[] = [];
-  for (const start of effects.starts) {
-    const prepared = await prepareRun(services, start, started);
-    if ('refused' in prepared) refused.push(prepared.refused);
-    else runs.push({ start, run: prepared.run });
+): Promise<readonly RefusedStart[]> {
+  const refused: RefusedStart[] = [];
+  const prepared: PreparedStart[] = [];
+  for (const { runId, traceContext, effects } of all) {
+    for (const start of effects.starts) {
+      const outcome = await prepareRun(services, start, traceContext, started);
+      if ('refused' in outcome) refused.push({ runId, event: outcome.refused });
+      else prepared.push({ workflowRunId: runId, start, run: outcome.run });
+    }
   }
+  await storeStarts(trx, prepared, started.hinted);
+  const each = <T extends object>(
+    of: (effects: Effects) => readonly T[],
+  ): (T & { readonly workflowRunId: string })[] =>
+    all.flatMap(({ runId, effects }) => of(effects).map((one) => ({ ...one, workflowRunId: runId })));
+  for (const { workflowRunId, ...approval } of each(({ asked }) => asked)) {
+    await askApproval(trx, workflowRunId, approval);
+  }
+  await withdrawApprovals(
+    trx,
+    each(({ withdrawn }) => withdrawn),
+  );
+  await setTimers(
+    trx,
+    each(({ timers }) =>
+      timers.map(({ timer, at }) => ({ timer, at, event: { type: 'timer_fired', timer } })),
+    ),
+  );
+  await clearTimers(
+    trx,
+    each(({ cleared }) => cleared.map((timer) => ({ timer }))),
+  );
+  const cancelled = await runsOfWork(
+    trx,
+    each(({ cancelled: given }) => given),
+  );
+  await cancelRunsIn(asQueryable(trx), cancelled, GIVEN_UP, SOURCE);
+  const givenUp = await runsOfWork(
+    trx,
+    each(({ givenUp: children }) => children),
+  );
+  await giveUpWorkflows(trx, givenUp, { event: CANCEL, reason: GIVEN_UP, source: SOURCE });
+  return refused;
+}
+
+async function storeStarts(
+  trx: DbTransaction,
+  prepared: readonly PreparedStart[],
+  hinted: boolean,
+): Promise<void> {
   await insertAll(
     trx,
-    runs.map(({ run }) => run),
-    started.hinted,
+    prepared.map(({ run }) => run),
+    hinted,
   );
   await recordWorkflowSteps(
     trx,
-    runId,
-    runs.map(({ start, run }) => ({ ...start.work, runId: run.runId })),
+    prepared.map(({ workflowRunId, start, run }) => ({ ...start.work, workflowRunId, runId: run.runId })),
   );
   await recordInherited(
     trx,
-    runs.flatMap(({ start, run }) =>
+    prepared.flatMap(({ start, run }) =>
       start.inherited === null ? [] : [{ runId: run.runId, inherited: start.inherited }],
     ),
   );
-  for (const approval of effects.asked) await askApproval(trx, runId, approval);
-  await withdrawApprovals(trx, runId, effects.withdrawn);
-  await setTimers(
-    trx,
-    runId,
-    effects.timers.map(({ timer, at }) => ({ timer, at, event: { type: 'timer_fired', timer } })),
-  );
-  await clearTimers(trx, runId, effects.cleared);
-  const cancelled = await runsOfWork(trx, runId, effects.cancelled);
-  await cancelRunsIn(asQueryable(trx), cancelled, 'given up by its workflow', SOURCE);
-  return refused;
 }
 
 async function prepareRun(
   { dispatcher, payloads }: AdvanceServices,
   { spec, work }: Start,
+  traceContext: string | null,
   started: StartedRuns,
 ): Promise<{ readonly run: NewRun } | { readonly refused: WorkflowEvent }> {
   // Of a handler nobody knows the run waits for a worker that does, as every run.
-  const prepared = await dispatcher.prepare(spec, { allowUnknown: true });
+  const prepared = await dispatcher.prepare(spec, { allowUnknown: true, traceContext });
   switch (prepared.type) {
     case 'prepared': {
       const run = await payloads.stow(prepared.run);
@@ -107,7 +158,8 @@ async function prepareRun(
   }
 }
 
-async function insertAll(trx: DbTransaction, runs: readonly NewRun[], hinted: boolean): Promise<void> {
+/** @throws InvariantError where one of them was there before. */
+export async function insertAll(trx: DbTransaction, runs: readonly NewRun[], hinted: boolean): Promise<void> {
   for (let from = 0; from < runs.length; from += RUNS_PER_STATEMENT) {
     const slice = runs.slice(from, from + RUNS_PER_STATEMENT);
     const outcomes = await insertRuns(asQueryable(trx), slice, { ambiguous: false, hinted });
@@ -115,42 +167,4 @@ async function insertAll(trx: DbTransaction, runs: readonly NewRun[], hinted: bo
       throw new InvariantError('a run that a workflow starts was there before');
     }
   }
-}
-
-/** The run that takes the place of one whose history has become too long. */
-export async function goOnAsNew(
-  { dispatcher, payloads }: Pick<AdvanceServices, 'dispatcher' | 'payloads'>,
-  trx: DbTransaction,
-  { runId, name, run }: LockedWorkflow,
-  end: CompleteCommand,
-  head: RunHead,
-  started: StartedRuns,
-): Promise<void> {
-  const params: JsonObject = end.next ?? {};
-  const prepared = await dispatcher.prepare(
-    {
-      kind: 'workflow',
-      name,
-      params,
-      lane: run.lane,
-      correlationId: run.correlationId ?? runId,
-      triggerSource: 'workflow',
-      metadata: { continues: runId },
-      deadLetter: run.deadLetter,
-      ...(run.parentRunId === null ? {} : { parentRunId: run.parentRunId }),
-    },
-    { allowUnknown: true },
-  );
-  if (prepared.type !== 'prepared') {
-    throw new InvariantError(`the run that continues ${runId} was refused: ${prepared.type}`);
-  }
-  const next = await payloads.stow(prepared.run);
-  started.runs.push(next);
-  await insertAll(trx, [next], started.hinted);
-  const inherited = { previous: end.outputs, ancestors: head.ancestors };
-  // Who waits for this run waits for that one.
-  await replaceWork(trx, runId, next.runId);
-  await recordInherited(trx, [
-    { runId: next.runId, inherited: { ...inherited, environment: head.environment } },
-  ]);
 }

@@ -1,7 +1,8 @@
-/** What people tell a workflow run that is under way. It hears of it when its driver looks next, within half a second. */
-import { decideApproval, tellWorkflow } from '@spine/database';
+/** What people tell a workflow run that is under way. The commit wakes the drivers of all processes. */
+import { decideApproval, getRun, tellWorkflow } from '@spine/database';
 import type { ApprovalDecision, Db, DecideOutcome } from '@spine/database';
-import type { JsonObject } from '@spine/core';
+import type { Dispatcher } from '@spine/execution';
+import type { JsonObject, RunStatus } from '@spine/core';
 import type { WorkflowEvent } from '../engine/event.ts';
 
 /** @returns false where no workflow run of that id goes on. */
@@ -11,7 +12,7 @@ export function signalWorkflow(db: Db, runId: string, name: string, data: JsonOb
 }
 
 /**
- * Cancels a run and has it undone: compensations and the failure handler run, which `Dispatcher.cancel` does not wait for.
+ * Cancels a run and has it undone: compensations run, which `Dispatcher.cancel` does not wait for.
  * @returns false where no workflow run of that id goes on.
  */
 export function cancelWorkflow(
@@ -22,6 +23,23 @@ export function cancelWorkflow(
 ): Promise<boolean> {
   const event: WorkflowEvent = { type: 'cancel', by, ...(reason === null ? {} : { reason }) };
   return tellWorkflow(db, runId, event);
+}
+
+/**
+ * The same for a run that may be paused: it goes on, to be undone. A second time ends the undoing where it is.
+ * @returns the status it had; null where no workflow run of that id goes on.
+ */
+export async function undoWorkflow(
+  { db, dispatcher }: { readonly db: Db; readonly dispatcher: Dispatcher },
+  runId: string,
+  by: string,
+  reason: string | null = null,
+): Promise<RunStatus | null> {
+  const run = await getRun(db, runId);
+  if (run === null || run.completedAt !== null) return null;
+  if (!(await cancelWorkflow(db, runId, by, reason))) return null;
+  if (run.status === 'paused') await dispatcher.resume(runId, by);
+  return run.status;
 }
 
 /** Answers the open question of a step. */

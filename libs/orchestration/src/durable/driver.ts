@@ -2,31 +2,50 @@
  * Advances workflow runs for as long as its process lives. Any number of drivers work side by side.
  *
  * 1. A driver holds nothing between two advances: what one process began to look at any other takes up. 2. It looks when
- *    something that a workflow waits for has ended in its own process, and twice a second in any case: a look that finds
- *    nothing is one probe of an index. 3. A run whose advance fails is put off, for longer each time, so that it does not
- *    keep others from their turn; conflicts between transactions are tried again at once.
+ *    something that a workflow waits for has ended in its own process, when another process has told a workflow something,
+ *    when the next timer is due, and every few seconds in any case: word that was lost, and what a dead process left, is
+ *    found by that look. A look that finds nothing is two probes of an index in one statement. 3. A run whose advance fails
+ *    is put off, for longer each time, so that it does not keep others from their turn; conflicts between transactions are
+ *    tried again at once. 4. Who waits for the room of a run that has ended is told at once; nothing depends on it.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { assertNever } from '@spine/core';
 import { classifySqlFault, dueWorkflows, putOffInbox } from '@spine/database';
-import type { Queryable } from '@spine/database';
-import type { EventSignal } from '@spine/execution';
-import type { Logger } from '@spine/observability';
-import { advanceRun } from './advance-run.ts';
+import type { DueWorkflow, Queryable } from '@spine/database';
+import { LineWatch } from '@spine/execution';
+import type { Engine, EventSignal, HintPublisher } from '@spine/execution';
+import type { AdvanceEnd, Logger, Metrics } from '@spine/observability';
+import { ADVANCE_EVENTS, advanceRuns } from './advance-run.ts';
+import type { AdvanceResult } from './advance-run.ts';
 import type { AdvanceServices } from './carry-out.ts';
 
 export interface WorkflowDriverOptions extends AdvanceServices {
   /** For looking who is due. */
   readonly pool: Queryable;
   readonly logger: Logger;
+  readonly metrics: Metrics;
+  /** Tells runs that wait for room that it is their turn. Without it the lines are told by those who sweep them. */
+  readonly publisher?: HintPublisher | undefined;
   /** Told of what was committed. */
   readonly eventSignal?: EventSignal | undefined;
-  /** Default 500 ms. */
+  /** Word of what other processes have told workflows. Without it the driver has to look more often. */
+  readonly control?: Pick<Engine['control'], 'subscribe'> | undefined;
+  /** The longest time between two looks. Default 5,000 ms, without `control` 500 ms. */
   readonly pollMs?: number;
-  /** Runs advanced at the same time. Default 4. */
+  /** Transactions under way at the same time. Default 4. */
   readonly concurrency?: number;
 }
 
-const BATCH = 64;
+/** Workflows that one look finds at the most. */
+const LOOK = 512;
+/** Workflows that are advanced in one transaction. */
+const TOGETHER = 250;
+const HEARING_POLL_MS = 5_000;
+const DEAF_POLL_MS = 500;
+/** Between two looks while what is due is advanced by others, or cannot be. */
+const BUSY_POLL_MS = 500;
+/** Word of others leads to one look in so many milliseconds at most, however much of it comes. */
+const WORD_SPREAD_MS = 50;
 const LONGEST_PUT_OFF_SECONDS = 60;
 /** Runs whose failures are counted. */
 const REMEMBERED = 10_000;
@@ -35,23 +54,42 @@ export class WorkflowDriver {
   readonly #options: WorkflowDriverOptions;
   readonly #stopping = new AbortController();
   readonly #failures = new Map<string, number>();
+  readonly #lines: LineWatch | null;
   #loop: Promise<void> | null = null;
+  #unsubscribe: () => void = () => undefined;
   #woken = false;
   #wake: () => void = () => undefined;
+  /** Set while word of others waits for its look. */
+  #word: NodeJS.Timeout | null = null;
+  #lookedAt = 0;
 
   constructor(options: WorkflowDriverOptions) {
     this.#options = options;
+    const { publisher, pool: db, logger } = options;
+    this.#lines = publisher === undefined ? null : new LineWatch({ db, publisher, logger });
   }
 
   start(): void {
-    this.#loop ??= this.#run();
+    if (this.#loop !== null) return;
+    const heard = (): void => this.#heard();
+    this.#unsubscribe =
+      this.#options.control?.subscribe({
+        onMessage: ({ type }) => {
+          if (type === 'workflows') heard();
+        },
+        onReconnect: heard,
+      }) ?? this.#unsubscribe;
+    this.#loop = this.#run();
   }
 
   /** Resolves when the advances under way have ended. */
   async stop(): Promise<void> {
     this.#stopping.abort();
+    this.#unsubscribe();
+    if (this.#word !== null) clearTimeout(this.#word);
     this.#wake();
     await this.#loop;
+    await this.#lines?.stop();
   }
 
   /** Something that a workflow waits for may have happened. */
@@ -60,48 +98,88 @@ export class WorkflowDriver {
     this.#wake();
   }
 
+  /** Another process may have told a workflow something. */
+  #heard(): void {
+    if (this.#word !== null || this.#stopping.signal.aborted) return;
+    const wait = Math.max(0, this.#lookedAt + WORD_SPREAD_MS - performance.now());
+    this.#word = setTimeout(() => {
+      this.#word = null;
+      this.wake();
+    }, wait);
+  }
+
   async #run(): Promise<void> {
-    const { logger, pollMs = 500 } = this.#options;
+    const {
+      logger,
+      control,
+      pollMs = control === undefined ? DEAF_POLL_MS : HEARING_POLL_MS,
+    } = this.#options;
     const { signal } = this.#stopping;
     while (!signal.aborted) {
       this.#woken = false;
-      let advanced = 0;
+      this.#lookedAt = performance.now();
+      let restMs = BUSY_POLL_MS;
       try {
-        advanced = await this.#round();
+        restMs = await this.#round();
       } catch (error) {
         logger.warn({ err: error }, 'the driver of workflows could not look who is due');
       }
-      // What was advanced may have made more due.
-      if (advanced === 0) await this.#pause(pollMs);
+      await this.#pause(Math.min(restMs, pollMs));
     }
   }
 
-  /** @returns how many runs have been advanced. */
+  /** @returns how long to rest, in milliseconds. */
   async #round(): Promise<number> {
-    const due = await dueWorkflows(this.#options.pool, BATCH);
+    const { due, nextMs } = await dueWorkflows(this.#options.pool, LOOK);
+    // A timer of this machine may be early by a part of a millisecond.
+    if (due.length === 0) return nextMs === null ? Infinity : Math.ceil(nextMs) + 1;
+    const batches = together(due);
     let next = 0;
     let advanced = 0;
     const work = async (): Promise<void> => {
-      for (let runId = due[next++]; runId !== undefined; runId = due[next++]) {
+      for (let batch = batches[next++]; batch !== undefined; batch = batches[next++]) {
         if (this.#stopping.signal.aborted) return;
-        if (await this.#advance(runId)) advanced += 1;
+        advanced += await this.#advance(batch);
       }
     };
     const { concurrency = 4 } = this.#options;
-    await Promise.all(Array.from({ length: Math.min(concurrency, due.length) }, work));
-    if (advanced > 0) this.#options.eventSignal?.touch();
-    return advanced;
+    await Promise.all(Array.from({ length: Math.min(concurrency, batches.length) }, work));
+    if (advanced === 0) return BUSY_POLL_MS;
+    this.#options.eventSignal?.touch();
+    // What was advanced may have made more due.
+    return 0;
   }
 
-  async #advance(runId: string): Promise<boolean> {
+  /** @returns how many were advanced. */
+  async #advance(runIds: readonly string[]): Promise<number> {
+    const { metrics } = this.#options;
+    const from = performance.now();
+    let results: ReadonlyMap<string, AdvanceResult>;
     try {
-      const outcome = await advanceRun(this.#options, runId);
-      this.#failures.delete(runId);
-      return outcome.type !== 'left';
+      results = await advanceRuns(this.#options, runIds);
     } catch (error) {
-      await this.#failed(runId, error);
-      return false;
+      metrics.workflows.advances.inc({ outcome: 'failed' }, runIds.length);
+      this.#options.logger.warn(
+        { err: error, workflows: runIds.length },
+        'workflows could not be advanced; they are tried again',
+      );
+      return 0;
     }
+    let advanced = 0;
+    metrics.workflows.advanceSeconds.observe((performance.now() - from) / 1_000);
+    metrics.workflows.advances.inc({ outcome: 'left' }, runIds.length - results.size);
+    for (const [runId, result] of results) {
+      metrics.workflows.advances.inc({ outcome: endOf(result) });
+      if (result.type === 'failed') {
+        await this.#failed(runId, result.error);
+        continue;
+      }
+      this.#failures.delete(runId);
+      if (result.type === 'left') continue;
+      this.#lines?.freed(result.freed);
+      advanced += 1;
+    }
+    return advanced;
   }
 
   async #failed(runId: string, error: unknown): Promise<void> {
@@ -117,17 +195,48 @@ export class WorkflowDriver {
       { err: error, run_id: runId, failures },
       'a workflow could not be advanced; it is tried again',
     );
-    if (fault === 'connection') return;
     const seconds = Math.min(2 ** (failures - 1), LONGEST_PUT_OFF_SECONDS);
     await putOffInbox(db, runId, seconds).catch(() => undefined);
   }
 
   async #pause(ms: number): Promise<void> {
-    if (this.#woken || this.#stopping.signal.aborted) return;
+    if (ms <= 0 || this.#woken || this.#stopping.signal.aborted) return;
     const woken = new Promise<void>((resolve) => (this.#wake = resolve));
     const waiting = new AbortController();
     await Promise.race([woken, sleep(ms, undefined, { signal: waiting.signal }).catch(() => undefined)]);
     waiting.abort();
     this.#wake = () => undefined;
+  }
+}
+
+/** Groups for a transaction each: so many workflows, and not more events than one of them may have. */
+function together(due: readonly DueWorkflow[]): string[][] {
+  const batches: string[][] = [];
+  let batch: string[] = [];
+  let sum = 0;
+  for (const { runId, events } of due) {
+    if (batch.length > 0 && (batch.length === TOGETHER || sum + events > ADVANCE_EVENTS)) {
+      batches.push(batch);
+      [batch, sum] = [[], 0];
+    }
+    batch.push(runId);
+    sum += events;
+  }
+  if (batch.length > 0) batches.push(batch);
+  return batches;
+}
+
+function endOf(result: AdvanceResult): AdvanceEnd {
+  switch (result.type) {
+    case 'advanced':
+      return result.ended ? 'ended' : 'advanced';
+    case 'failed':
+      return classifySqlFault(result.error) === 'conflict' ? 'conflict' : 'failed';
+    case 'left':
+    case 'suspended':
+    case 'closed':
+      return result.type;
+    default:
+      return assertNever(result);
   }
 }

@@ -14,6 +14,8 @@ const OF = {
     correlationId: null,
     parentRunId: null,
     deadLetter: true,
+    namespace: null,
+    traceContext: null,
   },
 } as const;
 

@@ -12,7 +12,7 @@ import type { Command } from '../engine/command.ts';
 import type { WorkflowEvent } from '../engine/event.ts';
 import { parseUnit } from '../engine/unit.ts';
 import type { Inherited } from './receive.ts';
-import { stepHandlerName } from './registry.ts';
+import { stepHandlerName } from './step-handler.ts';
 
 /** A run that is to be started. */
 export interface Start {
@@ -32,6 +32,8 @@ export interface Effects {
   readonly timers: readonly { readonly timer: string; readonly at: Date }[];
   readonly cleared: readonly string[];
   readonly cancelled: readonly Pick<WorkflowWork, 'unit' | 'attempt'>[];
+  /** Sub-workflows that are given up, to be undone. */
+  readonly givenUp: readonly Pick<WorkflowWork, 'unit' | 'attempt'>[];
   readonly end: CompleteCommand | null;
 }
 
@@ -52,6 +54,7 @@ export function effectsOf(commands: readonly Command[], of: WorkflowFacts): Effe
   const withdrawn: { step: string; attempt: number }[] = [];
   const timers = new Map<string, Date | null>();
   const cancelled: Pick<WorkflowWork, 'unit' | 'attempt'>[] = [];
+  const givenUp: Pick<WorkflowWork, 'unit' | 'attempt'>[] = [];
   let end: CompleteCommand | null = null;
   for (const command of commands) {
     switch (command.type) {
@@ -65,8 +68,10 @@ export function effectsOf(commands: readonly Command[], of: WorkflowFacts): Effe
         starts.push(childStart(command, of));
         break;
       case 'cancel_step':
-      case 'cancel_child':
         cancelled.push({ unit: command.unit, attempt: command.attempt });
+        break;
+      case 'cancel_child':
+        givenUp.push({ unit: command.unit, attempt: command.attempt });
         break;
       case 'set_timer':
         timers.set(command.timer, command.at);
@@ -94,6 +99,7 @@ export function effectsOf(commands: readonly Command[], of: WorkflowFacts): Effe
     timers: [...timers].flatMap(([timer, at]) => (at === null ? [] : [{ timer, at }])),
     cleared: [...timers].flatMap(([timer, at]) => (at === null ? [timer] : [])),
     cancelled,
+    givenUp,
     end,
   };
 }

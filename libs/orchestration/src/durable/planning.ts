@@ -7,7 +7,8 @@ import type { StateRecord } from '@spine/database';
 import type { Command } from '../engine/command.ts';
 import { recordsAround } from '../engine/around.ts';
 import { NEW_RUN } from '../engine/control.ts';
-import type { WorkflowEvent } from '../engine/event.ts';
+import { isFromOutside } from '../engine/event.ts';
+import type { RecordedEvent, WorkflowEvent } from '../engine/event.ts';
 import { planPartial } from '../engine/plan.ts';
 import type { ItemState, RunHead, StepState } from '../engine/state.ts';
 import type { WorkflowDefinition } from '../workflow/model.ts';
@@ -22,13 +23,13 @@ export class Planning {
   readonly #read: ReadRecords;
   readonly #now: Date;
   /** Nothing has been written for it: there is nothing to be read. */
-  readonly #isNew: boolean;
+  #isNew: boolean;
   readonly #steps = new Map<string, StepState | null>();
   readonly #items = new Map<string, ItemState | null>();
   readonly #changedSteps = new Set<string>();
   readonly #changedItems = new Set<string>();
   readonly #commands: Command[] = [];
-  readonly #told: WorkflowEvent[] = [];
+  readonly #told: RecordedEvent[] = [];
   #head: RunHead;
 
   /** @param head null for a run that was told nothing yet. */
@@ -44,8 +45,8 @@ export class Planning {
     return this.#head;
   }
 
-  /** Everything it was told that counted. */
-  get told(): readonly WorkflowEvent[] {
+  /** Everything it was told that counted, and what came from outside and did not. */
+  get told(): readonly RecordedEvent[] {
     return this.#told;
   }
 
@@ -64,6 +65,8 @@ export class Planning {
 
   /** Reads at once what events are likely to need. */
   async prefetch(events: readonly WorkflowEvent[]): Promise<void> {
+    // A fork begins with the records of the steps that it takes over.
+    if (events.some((event) => event.type === 'started' && event.fork !== undefined)) this.#isNew = false;
     const around = events.map((event) => recordsAround(this.#definition, this.#head, event));
     await this.#load(
       around.flatMap(({ steps }) => steps),
@@ -71,7 +74,8 @@ export class Planning {
     );
   }
 
-  async tell(event: WorkflowEvent): Promise<void> {
+  /** @returns why it has counted for nothing; null when it has counted. */
+  async tell(event: WorkflowEvent): Promise<string | null> {
     for (;;) {
       const state = { head: this.#head, steps: this.#steps, items: this.#items };
       const planned = planPartial(this.#definition, state, event, this.#now);
@@ -79,7 +83,11 @@ export class Planning {
         await this.#load(planned.steps, planned.items);
         continue;
       }
-      if (planned.ignored !== null) return;
+      const { ignored } = planned;
+      if (ignored !== null) {
+        if (isFromOutside(event)) this.#told.push({ ...event, ignored });
+        return ignored;
+      }
       this.#head = planned.head;
       for (const [key, step] of planned.steps) {
         this.#steps.set(key, step);
@@ -91,7 +99,7 @@ export class Planning {
       }
       this.#commands.push(...planned.commands);
       this.#told.push(event);
-      return;
+      return null;
     }
   }
 

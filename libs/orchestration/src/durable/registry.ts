@@ -3,30 +3,29 @@
  *
  * 1. What is missing or wrong is found when the process starts, never by a run. 2. Every operation and every function is
  * known as a step as well: a run that changes its own plan may name any of them. 3. A step's run is told apart from the
- * operation's own by its kind; its gates are the same ones.
+ * operation's own by its kind; its gates are the same ones. 4. Workflows that others have published run here as well, whether
+ * or not this process has heard of them.
  */
 import { z } from 'zod';
 import { ConfigError } from '@spine/core';
 import type { JsonObject, JsonValue } from '@spine/core';
+import { isPublishedWorkflow } from '@spine/database';
 import { HandOver, Published } from '@spine/execution';
-import type { Handler, HandlerContext, HandlerRegistry } from '@spine/execution';
+import type { Handler, HandlerContext, HandlerFunction, HandlerRegistry } from '@spine/execution';
 import { defineWorkflow } from '../workflow/define.ts';
 import { WORKFLOW_LIMITS } from '../workflow/model.ts';
 import type { Call, WorkflowDefinition, WorkflowInput } from '../workflow/model.ts';
 import type { StepResult } from '../workflow/step-result.ts';
+import { beginningOf } from './beginning.ts';
+import { DefinitionVersions } from './definitions.ts';
 import { receiveWorkflow } from './receive.ts';
+import { LAMBDA } from './step-handler.ts';
 import { encodeStepValue } from './step-outcome.ts';
+
+export { stepHandlerName } from './step-handler.ts';
 
 /** A function that workflows call by its name. What it returns is read as `StepResult.fromValue` does. */
 export type WorkflowFunction = (params: JsonObject, ctx: HandlerContext) => unknown;
-
-/** In front of the name of a function, so that no operation shares it. */
-const LAMBDA = 'lambda.';
-
-/** The handler name of a step's run. */
-export function stepHandlerName({ kind, handler }: Pick<Call, 'kind' | 'handler'>): string {
-  return kind === 'lambda' ? `${LAMBDA}${handler}` : handler;
-}
 
 const anyParams = z.record(z.string(), z.json());
 
@@ -37,23 +36,34 @@ export interface WorkflowRegistryOptions {
 
 export class WorkflowRegistry {
   readonly environment: string;
-  readonly #functions = new Map<string, WorkflowFunction>();
+  readonly #functions = new Map<
+    string,
+    { readonly code: WorkflowFunction; readonly tags: readonly string[] }
+  >();
   readonly #inputs = new Map<string, WorkflowInput>();
   readonly #definitions = new Map<string, WorkflowDefinition>();
+  readonly #versions = new DefinitionVersions();
 
   constructor({ environment = 'production' }: WorkflowRegistryOptions = {}) {
     this.environment = environment;
   }
 
-  /** @throws ConfigError for a name out of form, or one that is taken. */
-  registerFunction(name: string, code: WorkflowFunction): this {
+  /**
+   * @param options.tags of the function's step; with `PLAYGROUND_TAG` it may be called outside of a worker.
+   * @throws ConfigError for a name out of form, or one that is taken.
+   */
+  registerFunction(
+    name: string,
+    code: WorkflowFunction,
+    { tags = [] }: { readonly tags?: readonly string[] } = {},
+  ): this {
     if (!WORKFLOW_LIMITS.name.test(name) || name.length > 200 - LAMBDA.length) {
       throw new ConfigError(
         `function name ${JSON.stringify(name)} must match ${WORKFLOW_LIMITS.name.source}`,
       );
     }
     if (this.#functions.has(name)) throw new ConfigError(`function ${name} is registered twice`);
-    this.#functions.set(name, code);
+    this.#functions.set(name, { code, tags });
     return this;
   }
 
@@ -84,11 +94,11 @@ export class WorkflowRegistry {
     for (const operation of operations) {
       handlers.registerAs('step', operation.name, { ...operation, retry: null }, stepCode(operation));
     }
-    for (const [name, code] of this.#functions) {
+    for (const [name, { code, tags }] of this.#functions) {
       handlers.register(
         'step',
         `${LAMBDA}${name}`,
-        { description: `The function ${name} as a step of a workflow.`, params: anyParams },
+        { description: `The function ${name} as a step of a workflow.`, params: anyParams, tags },
         async (params, ctx) => encoded(await code(params, ctx)),
       );
     }
@@ -101,18 +111,29 @@ export class WorkflowRegistry {
           params: anyParams,
           tags: definition.tags ?? [],
         },
-        (params, { run }) =>
-          new HandOver((trx, epoch) =>
-            receiveWorkflow(trx, definition, {
-              runId: run.runId,
-              epoch,
-              params,
-              environment: this.environment,
-            }),
-          ),
+        this.#handOver(handlers, definition),
       );
     }
+    handlers.registerKind(
+      'workflow',
+      {
+        description: 'A workflow that was published, by the version its run is pinned to.',
+        params: anyParams,
+        isKnown: isPublishedWorkflow,
+      },
+      this.#handOver(handlers, null),
+    );
     return handlers;
+  }
+
+  /** @param code null for names that are known from the database alone. */
+  #handOver(handlers: HandlerRegistry, code: WorkflowDefinition | null): HandlerFunction<typeof anyParams> {
+    const receiver = { definitions: this.#versions, handlers, environment: this.environment };
+    return (params, { run }) =>
+      new HandOver(
+        (trx, epoch) => receiveWorkflow(trx, receiver, code, { ...run, epoch, params }),
+        beginningOf(receiver, { ...run, params }),
+      );
   }
 }
 

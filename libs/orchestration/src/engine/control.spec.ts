@@ -153,7 +153,9 @@ describe('a sub-workflow', () => {
     const all = [loop('test.one', 'test.two'), loop('test.two', 'test.one')] as const;
     const engine = engineWith({}, { workflow: (name) => all.find((each) => each.name === name) });
     const { error } = await engine.toEnd(engine.start(all[0]));
-    expect(error?.message).toBe('workflow test.one would start itself by test.one -> test.two -> test.one');
+    expect(error?.message).toBe(
+      'step next: workflow test.one would start itself by test.one -> test.two -> test.one',
+    );
   });
 
   it('is cancelled with its parent', async () => {

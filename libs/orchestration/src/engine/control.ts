@@ -1,7 +1,7 @@
 /** The start of a run, and what people do to it: pause, resume, cancel. */
 import { prepare } from './run-graph.ts';
 import type { Draft } from './draft.ts';
-import type { WorkflowEvent } from './event.ts';
+import type { ForkedFrom, WorkflowEvent } from './event.ts';
 import { enqueue } from './queue.ts';
 import { stop } from './settle.ts';
 import type { RunHead, RunOutcome } from './state.ts';
@@ -46,11 +46,25 @@ export function startRun(draft: Draft, event: Extract<WorkflowEvent, { type: 'st
     remaining: prepare(draft.definition).graph.names.length,
   });
   startTimeout(draft);
-  for (const name of draft.graph.roots) enqueue(draft, name);
+  if (event.fork !== undefined) startFork(draft, event.fork);
+  else for (const name of draft.graph.roots) enqueue(draft, name);
+}
+
+/** What is taken over counts as settled now; what waits for nothing else begins. The other run's deeds are not undone here. */
+function startFork(draft: Draft, { kept, signals, overlay }: ForkedFrom): void {
+  if (overlay !== null) draft.overlay(overlay);
+  draft.patchHead({ signals, remaining: draft.graph.names().length - kept.length });
+  for (const name of kept) {
+    draft.patchStep(name, { undoable: false, nextUndo: null, undo: null, nextReady: null });
+    draft.settled.push(name);
+  }
+  const begun = new Set(kept);
+  for (const name of draft.graph.names())
+    if (!begun.has(name) && draft.graph.incoming(name).total === 0) enqueue(draft, name);
 }
 
 /** The time of the whole run begins. */
-export function startTimeout(draft: Draft): void {
+function startTimeout(draft: Draft): void {
   const timeout = draft.definition.policy?.timeoutSeconds;
   if (timeout === undefined) return;
   const at = new Date(draft.now.getTime() + timeout * 1_000);

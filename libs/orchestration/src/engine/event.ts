@@ -2,6 +2,19 @@
 import type { ErrorInfo, JsonObject } from '@spine/core';
 import type { Modification } from '../workflow/modification.ts';
 import type { StepResult } from '../workflow/step-result.ts';
+import type { Overlay } from './state.ts';
+
+/** Where a run begins that begins in the middle of another. */
+export interface ForkedFrom {
+  /** The other run. */
+  readonly runId: string;
+  /** The first step that runs again. */
+  readonly from: string;
+  /** Steps that are taken over. Their records are in the state before the event is planned. */
+  readonly kept: readonly string[];
+  readonly signals: Readonly<Record<string, JsonObject>>;
+  readonly overlay: Overlay | null;
+}
 
 export type WorkflowEvent =
   | {
@@ -13,6 +26,7 @@ export type WorkflowEvent =
       readonly context?: JsonObject;
       readonly previous?: JsonObject;
       readonly ancestors?: readonly string[];
+      readonly fork?: ForkedFrom;
     }
   /** Of a step, a compensation or the failure handler; `unit` and `attempt` as in the command that started it. */
   | {
@@ -50,4 +64,30 @@ export type WorkflowEvent =
   | { readonly type: 'cancel'; readonly by: string; readonly reason?: string }
   | { readonly type: 'pause' }
   | { readonly type: 'resume' }
-  | { readonly type: 'modified'; readonly modification: Modification };
+  | {
+      readonly type: 'modified';
+      readonly modification: Modification;
+      /** Who asked for it, for the history. */
+      readonly by?: string;
+      readonly reason?: string;
+    };
+
+/** What people and programs outside tell a run. It is recorded also where it has counted for nothing. */
+const FROM_OUTSIDE: ReadonlySet<WorkflowEvent['type']> = new Set([
+  'approval_decided',
+  'signal',
+  'cancel',
+  'pause',
+  'resume',
+  'modified',
+] as const);
+
+export function isFromOutside({ type }: WorkflowEvent): boolean {
+  return FROM_OUTSIDE.has(type);
+}
+
+/** An event as the history of a run keeps it. */
+export type RecordedEvent = WorkflowEvent & {
+  /** Why it has counted for nothing; absent for one that has counted. */
+  readonly ignored?: string;
+};

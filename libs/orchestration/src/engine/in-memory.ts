@@ -13,6 +13,7 @@ import type { Command } from './command.ts';
 import type { WorkflowEvent } from './event.ts';
 import type { Attempt, CallCommand, StepExecutor } from './executor.ts';
 import { newWorkflowState, plan } from './plan.ts';
+import { runError } from './run-error.ts';
 import type { WorkflowState } from './state.ts';
 import { VirtualTime } from './virtual-time.ts';
 
@@ -268,7 +269,8 @@ export class InMemoryWorkflows {
     }
     run.completion = completion;
     if (run.parent === null) return;
-    const { status, outputs, error } = completion;
+    const { status, outputs } = completion;
+    const error = status === 'failed' || status === 'timed_out' ? runError(completion) : null;
     const { runId, unit, attempt } = run.parent;
     this.send(runId, { type: 'child_settled', unit, attempt, status, outputs, error });
   }

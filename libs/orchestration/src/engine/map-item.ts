@@ -7,7 +7,7 @@ import type { Draft } from './draft.ts';
 import { retryAfterMs, wrongParams } from './failure.ts';
 import { itemScope } from './scope.ts';
 import { errorPolicyOf, retryOf } from './settle.ts';
-import type { ItemState, MapProgress } from './state.ts';
+import type { ItemError, ItemState, MapProgress } from './state.ts';
 import { unitKey } from './unit.ts';
 
 const KEPT_ERRORS = 20;
@@ -123,11 +123,15 @@ export function endItem(draft: Draft, name: string, index: number, error: ErrorI
       running: map.running - 1,
       failed,
       halted: map.halted || (step?.kind === 'map' && failed > tolerance(step)),
-      errors:
-        map.errors.length < KEPT_ERRORS ? [...map.errors, { index, message: error.message }] : map.errors,
+      errors: withError(map.errors, { index, message: error.message }),
     };
   });
   draft.pumping.add(name);
+}
+
+/** The failures of the lowest items, in their order: the same ones in whatever order they have come. */
+function withError(errors: readonly ItemError[], error: ItemError): readonly ItemError[] {
+  return [...errors, error].sort((a, b) => a.index - b.index).slice(0, KEPT_ERRORS);
 }
 
 export function clearItemTimer(draft: Draft, name: string, index: number, item: ItemState): void {

@@ -65,7 +65,7 @@ export interface MapProgress {
   readonly halted: boolean;
   /** Items that have begun and wait for the run to be resumed. */
   readonly held: readonly number[];
-  /** Of the first failures. */
+  /** Of the failed items with the lowest index, by index. */
   readonly errors: readonly ItemError[];
 }
 

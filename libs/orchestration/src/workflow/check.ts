@@ -46,19 +46,18 @@ function checkOutputs(workflow: WorkflowInput): ValidationIssue[] {
   ];
 }
 
-interface PlacedCall {
+/** A call of a handler, and where it stands. */
+export interface PlacedCall {
+  /** In the JSON, e.g. `steps[2].compensate.handler`. */
   readonly field: string;
+  /** What it is called for: `load` (also for its items), `load!undo`, `!on_failure`. */
+  readonly unit: string;
   readonly call: Pick<Call, 'kind' | 'handler'>;
 }
 
 function checkCalls(workflow: WorkflowInput, { hasHandler }: DefinitionLookups): ValidationIssue[] {
   if (hasHandler === undefined) return [];
-  const onFailure = workflow.policy?.onFailure;
-  const calls: PlacedCall[] = [
-    ...workflow.steps.flatMap(callsOf),
-    ...(onFailure === undefined ? [] : [{ field: 'policy.on_failure.handler', call: onFailure }]),
-  ];
-  return calls
+  return callsIn(workflow)
     .filter(({ call }) => !hasHandler(call.kind, call.handler))
     .map(({ field, call }) => ({
       field,
@@ -67,15 +66,31 @@ function checkCalls(workflow: WorkflowInput, { hasHandler }: DefinitionLookups):
     }));
 }
 
+/** Every call of a handler that a workflow makes. */
+export function callsIn(workflow: WorkflowInput): readonly PlacedCall[] {
+  const onFailure = workflow.policy?.onFailure;
+  return [
+    ...workflow.steps.flatMap(callsOf),
+    ...(onFailure === undefined
+      ? []
+      : [{ field: 'policy.on_failure.handler', unit: '!on_failure', call: onFailure }]),
+  ];
+}
+
 function callsOf(step: Step, index: number): PlacedCall[] {
   const at = `steps[${index}]`;
+  const unit = step.name;
   const calls: PlacedCall[] = [];
-  if (step.kind === 'operation' || step.kind === 'lambda') calls.push({ field: `${at}.handler`, call: step });
+  if (step.kind === 'operation' || step.kind === 'lambda')
+    calls.push({ field: `${at}.handler`, unit, call: step });
   if (step.kind === 'map')
     step.iterator.forEach((each: IteratorStep, place) => {
-      if (each.kind !== 'workflow') calls.push({ field: `${at}.iterator[${place}].handler`, call: each });
+      if (each.kind !== 'workflow')
+        calls.push({ field: `${at}.iterator[${place}].handler`, unit, call: each });
     });
-  if (step.compensate !== undefined) calls.push({ field: `${at}.compensate.handler`, call: step.compensate });
+  const { compensate } = step;
+  if (compensate !== undefined)
+    calls.push({ field: `${at}.compensate.handler`, unit: `${unit}!undo`, call: compensate });
   return calls;
 }
 

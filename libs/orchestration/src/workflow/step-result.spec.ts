@@ -12,8 +12,37 @@ describe('a step result', () => {
     [['a'], { status: 'ok', output: { value: ['a'] } }],
     [{ status: 'ok' }, { status: 'ok', output: { status: 'ok' } }],
     [StepResult.skip('none'), { status: 'skip', reason: 'none' }],
+    // What only looks like a result is an output.
+    [
+      { status: 'ok', output: [1] },
+      { status: 'ok', output: { status: 'ok', output: [1] } },
+    ],
+    [
+      { status: 'ok', output: {}, rows: 1 },
+      { status: 'ok', output: { status: 'ok', output: {}, rows: 1 } },
+    ],
+    [
+      { status: 'fail', error: {} },
+      { status: 'ok', output: { status: 'fail', error: {} } },
+    ],
   ])('of %j', (value, expected) => {
     expect(StepResult.fromValue(value)).toEqual(expected);
+  });
+
+  it.each([
+    [{ modifications: 'all' }, 'modifications is no list'],
+    [{ modifications: [{ type: 'skip_steps' }] }, 'modifications[0]'],
+    [{ modifications: [{ type: 'stop_the_world' }] }, 'modifications[0] is no modification'],
+    [{ contextUpdates: 'abc' }, 'contextUpdates'],
+    [{ nextStep: 7 }, 'nextStep'],
+    [{ quality: { recordCount: 1.5, validCount: 1 } }, 'quality'],
+  ])('with %j is a failure that says so', (more, problem) => {
+    const result = StepResult.fromValue({ status: 'ok', output: {}, ...more });
+    expect(result).toMatchObject({
+      status: 'fail',
+      error: { type: 'BadResultError', category: 'VALIDATION' },
+    });
+    expect(result.status === 'fail' ? result.error.message : '').toContain(problem);
   });
 
   it('of false is a failure', () => {

@@ -1,6 +1,7 @@
 /** What a step answers: the one envelope by which the planner decides success, routing, retries and quality. */
 import { ErrorCategory, isJsonObject, toErrorInfo } from '@spine/core';
 import type { ErrorInfo, JsonObject, JsonValue } from '@spine/core';
+import { modificationProblem } from './check-modification.ts';
 import type { Modification } from './modification.ts';
 import type { QualityMetrics } from './quality-metrics.ts';
 
@@ -91,25 +92,73 @@ function withNextStep(next: string, output: JsonObject = {}, options: OkOptions 
 
 /**
  * What a plain function returned as a result: an object is the output; null and undefined an empty one; `false` a failure;
- * `true` an empty success; anything else becomes `{ value }`. A StepResult made by the functions here stays itself.
+ * `true` an empty success; anything else becomes `{ value }`. A StepResult made by the functions here stays itself; one with
+ * parts that are none, e.g. `modifications` that nobody can read, is a failure.
  */
 function fromValue(value: JsonValue | StepResult | undefined): StepResult {
   if (value === null || value === undefined || value === true) return ok();
   if (value === false) return fail('the function returned false');
-  if (isStepResult(value)) return value;
-  return isJsonObject(value) ? ok(value) : ok({ value });
+  if (!isStepResult(value)) return isJsonObject(value) ? ok(value) : ok({ value });
+  const problem = value.status === 'ok' ? optionsProblem(value) : null;
+  if (problem === null) return value;
+  return fail(`the result of the step is broken: ${problem}`, {
+    category: ErrorCategory.VALIDATION,
+    type: 'BadResultError',
+  });
 }
 
-/** A plain output may well have a key `status`: only the shape of a whole result counts as one. */
+const RESULT_KEYS = {
+  ok: new Set(['status', 'output', 'contextUpdates', 'quality', 'nextStep', 'modifications']),
+  fail: new Set(['status', 'error', 'quality']),
+  skip: new Set(['status', 'reason']),
+} as const;
+
+/** A plain output may well have a key `status`: only the shape of a whole result, with nothing besides, counts as one. */
 function isStepResult(value: JsonValue | StepResult): value is StepResult {
   if (typeof value !== 'object' || value === null || !('status' in value)) return false;
-  const has = (key: string): boolean => {
-    const held: unknown = Object.entries(value).find(([name]) => name === key)?.[1];
-    return typeof held === 'object' && held !== null;
-  };
-  if (value.status === 'ok') return has('output');
-  if (value.status === 'fail') return has('error');
-  return value.status === 'skip' && 'reason' in value && typeof value.reason === 'string';
+  const held = new Map<string, unknown>(Object.entries(value));
+  const has = (status: keyof typeof RESULT_KEYS): boolean =>
+    value.status === status && [...held.keys()].every((key) => RESULT_KEYS[status].has(key));
+  if (has('ok')) return isObject(held.get('output'));
+  if (has('fail')) return isErrorInfo(held.get('error'));
+  return has('skip') && typeof held.get('reason') === 'string';
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isErrorInfo(value: unknown): boolean {
+  if (!isObject(value) || !('message' in value) || !('category' in value) || !('retryable' in value))
+    return false;
+  const isCategory = Object.values<unknown>(ErrorCategory).includes(value.category);
+  return typeof value.message === 'string' && typeof value.retryable === 'boolean' && isCategory;
+}
+
+/** Types say what these are; JSON that a step has answered may be anything. */
+function optionsProblem(result: OkOptions): string | null {
+  const held = new Map<string, unknown>(Object.entries(result));
+  const [context, next, quality, modifications] = [
+    held.get('contextUpdates'),
+    held.get('nextStep'),
+    held.get('quality'),
+    held.get('modifications'),
+  ];
+  if (context !== undefined && !isObject(context)) return 'contextUpdates is no object';
+  if (next !== undefined && typeof next !== 'string') return 'nextStep is no text';
+  if (quality !== undefined && !isQuality(quality)) return 'quality has no whole recordCount and validCount';
+  if (modifications === undefined) return null;
+  if (!Array.isArray(modifications)) return 'modifications is no list';
+  for (const [index, modification] of modifications.entries()) {
+    const problem = modificationProblem(modification);
+    if (problem !== null) return `modifications[${index}] ${problem}`;
+  }
+  return null;
+}
+
+function isQuality(value: unknown): boolean {
+  if (!isObject(value) || !('recordCount' in value) || !('validCount' in value)) return false;
+  return Number.isSafeInteger(value.recordCount) && Number.isSafeInteger(value.validCount);
 }
 
 export const StepResult = { ok, fail, skip, withNextStep, fromValue } as const;

@@ -1,12 +1,9 @@
 /** Whether schedules fire: who is there to fire them, what is late, and how far this host's clock is off. */
-import { schedulingLag, schedulingStatus } from '@spine/database';
+import { SCHEDULER_LOCKS, schedulingLag, schedulingStatus } from '@spine/database';
 import type { LockRecord, Pool, SchedulingLag, SchedulingStatus } from '@spine/database';
 import { Ticker } from '@spine/execution';
 import type { Logger, Metrics } from '@spine/observability';
 import type { LockManager } from '../locks/lock-manager.ts';
-
-/** Locks under this prefix are held by live scheduler processes. */
-export const SCHEDULER_LOCKS = 'scheduler:';
 
 /** Clocks further apart than this are warned of: logs and run times of the host cannot be compared with the others'. */
 export const MAX_DRIFT_MS = 5_000;
@@ -73,6 +70,7 @@ export function createSchedulerBeat({ pool, locks, owner, metrics, logger }: Sch
       const { value, driftMs } = await measured(() => schedulingLag(pool));
       const { late, oldestDueAt } = value;
       metrics.schedules.drift.set(driftMs / 1_000);
+      metrics.schedules.overdue.set(late);
       metrics.schedules.locks.set((await activeLocks(locks)).length);
       const drifts = Math.abs(driftMs) > MAX_DRIFT_MS;
       if (drifts && !warned)

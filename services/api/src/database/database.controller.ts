@@ -5,10 +5,11 @@ import type { z } from 'zod';
 import type { Settings } from '@spine/config';
 import { assertNever } from '@spine/core';
 import { databaseHealth, describeSchema, listIndexes, listTables, vacuumTable } from '@spine/database';
+import type { TableFacts } from '@spine/database';
 import type { Engine } from '@spine/execution';
 import { envelopeOf, listOf, success } from '../http/envelope.ts';
 import type { Envelope } from '../http/envelope.ts';
-import { list } from '../http/paging.ts';
+import { encodeCursor, list, positionOf } from '../http/paging.ts';
 import type { ListEnvelope } from '../http/paging.ts';
 import { HttpProblem, invalid } from '../http/problem.ts';
 import { noQuery } from '../http/query-values.ts';
@@ -32,6 +33,15 @@ import {
   vacuumedJson,
 } from './database.schemas.ts';
 import type { IndexListQuery, TableListQuery, VacuumBody } from './database.schemas.ts';
+
+/** Bytes and a name. */
+const TABLE_POSITION = /^(\d{1,15})\/(.+)$/su;
+
+/** Sizes change while somebody turns pages: what has grown meanwhile may be missed, as its place is before the cursor. */
+function isAfter({ totalBytes, table }: TableFacts, position: string): boolean {
+  const [, bytes = '', name = ''] = TABLE_POSITION.exec(position) ?? [];
+  return totalBytes < Number(bytes) || (totalBytes === Number(bytes) && table > name);
+}
 
 @ApiTags('database')
 @Controller('api/v1/database')
@@ -66,7 +76,16 @@ export class DatabaseController {
     @Query({ schema: tableListQuery }) query: TableListQuery,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<ListEnvelope<z.infer<typeof tableJson>>> {
-    return list(reply, query, pageOf(query, await listTables(this.engine.db), toTableJson));
+    const position = positionOf('tables', query, (text) => TABLE_POSITION.test(text));
+    const tables = await listTables(this.engine.db);
+    const rest = position === undefined ? tables : tables.filter((table) => isAfter(table, position));
+    const page = pageOf(query, rest, toTableJson);
+    const last = rest[query.offset + page.items.length - 1];
+    return list(reply, query, {
+      ...page,
+      total: tables.length,
+      nextCursor: last === undefined ? null : encodeCursor('tables', `${last.totalBytes}/${last.table}`),
+    });
   }
 
   @Get('indexes')

@@ -9,14 +9,17 @@ import type {
   TableFacts,
   VacuumOutcome,
 } from '@spine/database';
-import { offsetPaging } from '../http/paging.ts';
+import { cursorPaging, offsetPaging } from '../http/paging.ts';
 import { flag } from '../http/query-values.ts';
 
 const instant = z.iso.datetime();
 const bytes = z.int().describe('Bytes.');
 
-export const tableListQuery = z.strictObject(offsetPaging);
+export const tableListQuery = z.strictObject(cursorPaging);
 export type TableListQuery = z.infer<typeof tableListQuery>;
+
+export const retentionQuery = z.strictObject(offsetPaging);
+export type RetentionQuery = z.infer<typeof retentionQuery>;
 
 export const indexListQuery = z.strictObject({
   unused: flag.default(true).describe('false lists every index. Default true.'),

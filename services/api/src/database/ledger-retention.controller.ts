@@ -18,10 +18,10 @@ import {
   purgeBody,
   purgedJson,
   retentionJson,
-  tableListQuery,
+  retentionQuery,
   toRetentionJsons,
 } from './database.schemas.ts';
-import type { PurgeBody, TableListQuery } from './database.schemas.ts';
+import type { PurgeBody, RetentionQuery } from './database.schemas.ts';
 
 const BATCH = 1_000;
 /** What one request deletes at the most: some seconds' work. The scheduler does the rest, or another request. */
@@ -41,7 +41,7 @@ export class LedgerRetentionController {
     answers: { 200: { description: 'One page', schema: listOf(retentionJson) } },
   })
   async getRetention(
-    @Query({ schema: tableListQuery }) query: TableListQuery,
+    @Query({ schema: retentionQuery }) query: RetentionQuery,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<ListEnvelope<z.infer<typeof retentionJson>>> {
     const tables = toRetentionJsons(await retentionReport(this.engine.db, new Map()));

@@ -4,6 +4,8 @@ import type { FastifyReply } from 'fastify';
 import type { z } from 'zod';
 import { deadLetterStatsJson, DLQManager, toDeadLetterStatsJson } from '@spine/execution';
 import type { DeadLetterStatsJson, Engine } from '@spine/execution';
+import { actorOf } from '../auth/principal.ts';
+import { runScopeOf } from '../auth/run-scope.ts';
 import { envelopeOf, success } from '../http/envelope.ts';
 import type { Envelope } from '../http/envelope.ts';
 import { noQuery } from '../http/query-values.ts';
@@ -36,6 +38,7 @@ export class BulkDeadLettersController {
   @Get('stats')
   @Operation({
     scope: 'read',
+    confinement: 'filtered',
     summary: 'Count dead letters by handler and category',
     answers: { 200: { description: 'The counts', schema: envelopeOf(deadLetterStatsJson) } },
   })
@@ -43,12 +46,18 @@ export class BulkDeadLettersController {
     @Query({ schema: statsQuery }) query: StatsQuery,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<Envelope<DeadLetterStatsJson>> {
-    return success(reply, toDeadLetterStatsJson(await this.#letters.stats(query.closed_days)));
+    return success(
+      reply,
+      toDeadLetterStatsJson(
+        await this.#letters.stats(query.closed_days, runScopeOf(reply.request).namespace),
+      ),
+    );
   }
 
   @Post('replay')
   @Operation({
     scope: 'operate',
+    confinement: 'filtered',
     summary: 'Run many dead letters again',
     description:
       'Each as a new run, with an outcome of its own. When there are more than the limit, call again: what was replayed is not pending any more.',
@@ -63,7 +72,8 @@ export class BulkDeadLettersController {
     @Query({ schema: noQuery }) _query: NoQuery,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<Envelope<z.infer<typeof bulkReplayJson>>> {
-    const result = await this.#letters.replayAll(pendingFilter(body), bulkOptions(body));
+    const filter = { ...pendingFilter(body), ...runScopeOf(reply.request) };
+    const result = await this.#letters.replayAll(filter, bulkOptions(body, actorOf(reply.request)));
     void reply.code(body.dry_run ? 200 : 202);
     return success(reply, toBulkReplayJson(body.dry_run, result));
   }
@@ -72,6 +82,7 @@ export class BulkDeadLettersController {
   @HttpCode(200)
   @Operation({
     scope: 'operate',
+    confinement: 'filtered',
     summary: 'Close many dead letters without running them again',
     answers: { 200: { description: 'What was closed', schema: envelopeOf(bulkResolveJson) } },
     problems: ['PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'],
@@ -81,7 +92,8 @@ export class BulkDeadLettersController {
     @Query({ schema: noQuery }) _query: NoQuery,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<Envelope<z.infer<typeof bulkResolveJson>>> {
-    const result = await this.#letters.resolveAll(pendingFilter(body), bulkOptions(body));
+    const filter = { ...pendingFilter(body), ...runScopeOf(reply.request) };
+    const result = await this.#letters.resolveAll(filter, bulkOptions(body, actorOf(reply.request)));
     return success(reply, toBulkResolveJson(body.dry_run, result));
   }
 

@@ -10,7 +10,7 @@ import type {
   PendingFilter,
 } from '@spine/execution';
 import { instant, wholeNumber } from '../http/query-values.ts';
-import { DEFAULT_BY, handlerFilter } from './dead-letter.schemas.ts';
+import { handlerFilter } from './dead-letter.schemas.ts';
 
 const filter = z
   .strictObject({
@@ -31,7 +31,7 @@ export const bulkBody = z
       .default('oldest_first')
       .describe('Which come first when there are more than the limit, and in which order they run.'),
     note: z.string().max(2_000).optional().describe('Why, kept with every letter.'),
-    resolved_by: z.string().min(1).max(200).default(DEFAULT_BY).describe('Who decided.'),
+    resolved_by: z.string().min(1).max(200).optional().describe('Who decided. Default: the caller.'),
   })
   .meta({ id: 'DeadLetterBulkRequest' });
 export type BulkBody = z.infer<typeof bulkBody>;
@@ -47,9 +47,10 @@ export function pendingFilter({
   };
 }
 
-export function bulkOptions(body: BulkBody): BulkOptions {
+/** @param caller who decides where the body names nobody. */
+export function bulkOptions(body: BulkBody, caller: string): BulkOptions {
   const { dry_run, limit, order, note, resolved_by } = body;
-  return { dryRun: dry_run, limit, order, note: note ?? null, by: resolved_by };
+  return { dryRun: dry_run, limit, order, note: note ?? null, by: resolved_by ?? caller };
 }
 
 const found = {

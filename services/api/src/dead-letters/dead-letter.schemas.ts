@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { ERROR_CATEGORIES, RUN_KINDS } from '@spine/core';
 import type { RunKind } from '@spine/core';
 import type { DeadLetterFilter } from '@spine/database';
-import { offsetPaging } from '../http/paging.ts';
+import { cursorPaging } from '../http/paging.ts';
 import { flag, instant, once, text } from '../http/query-values.ts';
 
 export const deadLetterListQuery = z.strictObject({
@@ -11,7 +11,7 @@ export const deadLetterListQuery = z.strictObject({
   since: instant.optional().describe('Created at or after.'),
   until: instant.optional().describe('Created before.'),
   resolved: flag.optional().describe('true: only resolved ones; false: only pending ones.'),
-  ...offsetPaging,
+  ...cursorPaging,
 });
 export type DeadLetterListQuery = z.infer<typeof deadLetterListQuery>;
 

@@ -6,6 +6,9 @@ import type { z } from 'zod';
 import { assertNever, SpineError } from '@spine/core';
 import { MAX_BEHIND } from '@spine/execution';
 import type { Engine, OpenOutcome, OpenStream } from '@spine/execution';
+import { endWithKey } from '../auth/lasting.ts';
+import { mustSeeRun, runScopeOf } from '../auth/run-scope.ts';
+import type { RunScope } from '../auth/run-scope.ts';
 import { envelopeOf, success } from '../http/envelope.ts';
 import type { Envelope } from '../http/envelope.ts';
 import { HttpProblem, invalid, notFound } from '../http/problem.ts';
@@ -17,7 +20,7 @@ import { ENGINE } from '../tokens.ts';
 import { eventFilter, streamQuery, streamsStatusJson } from './event.schemas.ts';
 import type { StreamQuery } from './event.schemas.ts';
 import { PublishedEvents, wantedTypes, withPublished } from './publish-stream.ts';
-import { PREAMBLE, send } from './sse.ts';
+import { preamble, send } from './sse.ts';
 
 const LAST_EVENT_ID = 'last-event-id';
 
@@ -74,6 +77,7 @@ export class EventsController implements OnModuleDestroy {
   })
   @Operation({
     scope: 'read',
+    confinement: 'filtered',
     summary: 'Follow the events of runs as they come',
     description:
       'Server-sent events: data is a RunEvent. At least once: after a reconnect some may come again, told by event_id; ' +
@@ -98,10 +102,13 @@ export class EventsController implements OnModuleDestroy {
     if (request.method === 'HEAD') return void reply.type('text/event-stream').send();
     const gone = new AbortController();
     reply.raw.once('close', () => gone.abort());
-    const outcome = await this.#open(query, after, gone.signal);
+    const scope = runScopeOf(request);
+    if (query.run_id !== undefined) await mustSeeRun(this.engine.pool, scope, query.run_id);
+    const outcome = await this.#open(query, scope, after, gone.signal);
     switch (outcome.type) {
       case 'open':
-        return stream(reply, outcome.stream, await this.#published(query));
+        endWithKey(request, gone);
+        return stream(reply, outcome.stream, await this.#published(query, scope));
       case 'over':
         return void reply.code(204).send();
       case 'run_not_found':
@@ -135,8 +142,9 @@ export class EventsController implements OnModuleDestroy {
     });
   }
 
-  /** Events of clients, for a stream that may have them. Stored events are followed also while the bus is away. */
-  async #published(query: StreamQuery): Promise<PublishedEvents | null> {
+  /** Events of clients, which are of no namespace, for a stream that may have them. Stored events are followed also while the bus is away. */
+  async #published(query: StreamQuery, { namespace }: RunScope): Promise<PublishedEvents | null> {
+    if (namespace !== undefined) return null;
     const types = wantedTypes(query);
     if (types === 'none') return null;
     const published = new PublishedEvents(types);
@@ -144,8 +152,13 @@ export class EventsController implements OnModuleDestroy {
     return published;
   }
 
-  async #open(query: StreamQuery, after: number | null, signal: AbortSignal): Promise<OpenOutcome> {
-    const filter = eventFilter(query);
+  async #open(
+    query: StreamQuery,
+    scope: RunScope,
+    after: number | null,
+    signal: AbortSignal,
+  ): Promise<OpenOutcome> {
+    const filter = { ...eventFilter(query), ...scope };
     try {
       return await this.engine.eventStreams.open(
         {
@@ -166,7 +179,7 @@ export class EventsController implements OnModuleDestroy {
 /** Writes a stream until it ends or its client is gone. */
 async function stream(
   reply: FastifyReply,
-  { items, close }: OpenStream,
+  { items, close, cursor }: OpenStream,
   published: PublishedEvents | null,
 ): Promise<void> {
   setResponseHeaders(reply);
@@ -180,7 +193,7 @@ async function stream(
   reply.hijack();
   try {
     raw.writeHead(200);
-    let open = await send(raw, PREAMBLE);
+    let open = await send(raw, preamble(cursor));
     if (open) {
       for await (const text of withPublished(items, published)) {
         open = await send(raw, text);

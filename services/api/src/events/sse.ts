@@ -13,8 +13,10 @@ const DRAIN_MS = 30_000;
 /** How long a client should wait before it comes back. */
 const RETRY_MS = 2_000;
 
-/** Sent first. */
-export const PREAMBLE = `retry: ${RETRY_MS}\n\n`;
+/** Sent first: a client that is cut off before anything else came resumes where it began, and misses nothing. */
+export function preamble(cursor: number): string {
+  return `retry: ${RETRY_MS}\nid: ${cursor}\n\n`;
+}
 
 function batchFrames({ events, cursor }: EventBatch): string {
   return events

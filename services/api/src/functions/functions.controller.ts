@@ -4,6 +4,7 @@ import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { handlerKey, IDEMPOTENCY_LEVELS, RUN_KINDS } from '@spine/core';
 import type { RunKind } from '@spine/core';
+import { ANY_NAME } from '@spine/database';
 import type { Engine, HandlerDescription } from '@spine/execution';
 import { envelopeOf, listOf, success } from '../http/envelope.ts';
 import type { Envelope } from '../http/envelope.ts';
@@ -58,6 +59,8 @@ function undescribed(key: string): FunctionJson[] {
   const kind = key.slice(0, at);
   if (!isKind(kind)) return [];
   const name = key.slice(at + 1);
+  // Names of a kind that is served whole are workflows: GET /workflows lists them.
+  if (name === ANY_NAME) return [];
   return [{ kind, name, description: null, tags: [], idempotency: null, params_schema: null, live: true }];
 }
 
@@ -83,6 +86,7 @@ export class FunctionsController {
   @Get()
   @Operation({
     scope: 'read',
+    confinement: 'shared',
     summary: 'List the handlers that runs can name',
     description: 'Those this process knows, and those only live workers know.',
     answers: { 200: { description: 'One page', schema: listOf(functionJson) } },
@@ -100,6 +104,7 @@ export class FunctionsController {
   @Get(':kind/:name')
   @Operation({
     scope: 'read',
+    confinement: 'shared',
     summary: 'Get a handler',
     answers: { 200: { description: 'The handler', schema: envelopeOf(functionJson) } },
     problems: ['NOT_FOUND'],

@@ -4,6 +4,8 @@ import type { FastifyReply } from 'fastify';
 import { breakerLines, countBreakers, getBreaker, listBreakers, orderBreaker } from '@spine/database';
 import type { BreakerOrder, BreakerRecord } from '@spine/database';
 import type { Engine } from '@spine/execution';
+import { auditChange } from '../audit/record.ts';
+import { actorOf } from '../auth/principal.ts';
 import { envelopeOf, listOf, success } from '../http/envelope.ts';
 import type { Envelope } from '../http/envelope.ts';
 import { encodeCursor, list, positionOf } from '../http/paging.ts';
@@ -25,7 +27,6 @@ import {
 import type { BreakerJson, BreakerListQuery, BreakerOrderBody, OpenBreakerBody } from './gate.schemas.ts';
 
 const COUNTED = 10_000;
-const DEFAULT_BY = 'api';
 
 /** Any name of a dependency may be ordered about: one without a row is closed. */
 function nameIn(path: string): string {
@@ -150,8 +151,15 @@ export class BreakersController {
     body: BreakerOrderBody,
   ): Promise<Envelope<BreakerJson>> {
     const { pool } = this.engine;
-    const by = body?.by ?? DEFAULT_BY;
-    return this.#answer(reply, await orderBreaker(pool, nameIn(path), order, by, body?.note ?? null));
+    const by = body?.by ?? actorOf(reply.request);
+    const name = nameIn(path);
+    const before = await getBreaker(pool, name);
+    const breaker = await orderBreaker(pool, name, order, by, body?.note ?? null);
+    auditChange(reply.request, {
+      before: before === null ? null : toBreakerJson(before, 0),
+      after: toBreakerJson(breaker, 0),
+    });
+    return this.#answer(reply, breaker);
   }
 
   async #answer(reply: FastifyReply, breaker: BreakerRecord): Promise<Envelope<BreakerJson>> {

@@ -27,6 +27,9 @@ export interface FieldError {
   readonly code: string;
   readonly message: string;
   readonly field: string;
+  /** Where it is in a text that was sent, from 1. */
+  readonly line?: number;
+  readonly column?: number;
 }
 
 export interface ProblemOptions {

@@ -1,6 +1,7 @@
 import type { FastifyReply } from 'fastify';
-import { isPage } from '../auth/admission.ts';
+import { isPage } from '../auth/route-access.ts';
 import { elapsedMs } from './envelope.ts';
+import { isIdentified } from './etag.ts';
 
 /**
  * The pages load their own files and nothing else. Bull Board's page names a font server, which would tell a third party
@@ -18,5 +19,5 @@ export function setResponseHeaders(reply: FastifyReply): void {
   void reply.header('server-timing', `total;dur=${elapsed}`);
   void reply.header('x-content-type-options', 'nosniff');
   if (isPage(request.routeOptions.url)) void reply.header('content-security-policy', PAGE_POLICY);
-  else void reply.header('cache-control', 'no-store');
+  else void reply.header('cache-control', isIdentified(reply) ? 'private, no-cache' : 'no-store');
 }

@@ -1,6 +1,7 @@
 /** Validates what a handler's parameter declares with `@Body({ schema })` or `@Query({ schema })`. */
 import type { ArgumentMetadata, PipeTransform } from '@nestjs/common';
 import { z } from 'zod';
+import { isSecretName } from '@spine/core';
 import { invalid } from './problem.ts';
 import type { FieldError } from './problem.ts';
 
@@ -21,8 +22,9 @@ function valueAt(input: unknown, segments: readonly PropertyKey[]): unknown {
   );
 }
 
-/** What was given, where it is short enough to help. */
-function given(value: unknown): string {
+/** What was given, where it is short enough to help and its name does not say that it may be secret. */
+function given(value: unknown, path: readonly PropertyKey[]): string {
+  if (path.some((name) => isSecretName(String(name)))) return '';
   if (typeof value !== 'string' && typeof value !== 'number' && typeof value !== 'boolean') return '';
   const text = JSON.stringify(value);
   return text.length > 80 ? '' : `; given ${text}`;
@@ -41,7 +43,7 @@ export function fieldErrors(error: z.ZodError, input: unknown, root: string): Fi
     const field = pathOf(issue.path, root);
     const value = valueAt(input, issue.path);
     if (value === undefined) return [{ field, code: 'required', message: 'is required' }];
-    return [{ field, code: issue.code, message: `${issue.message}${given(value)}` }];
+    return [{ field, code: issue.code, message: `${issue.message}${given(value, issue.path)}` }];
   });
 }
 

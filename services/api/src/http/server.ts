@@ -3,12 +3,17 @@ import type { Socket } from 'node:net';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger, Metrics } from '@spine/observability';
+import { recordAudit } from '../audit/record.ts';
+import type { AuditWriter } from '../audit/record.ts';
 import type { Admission } from '../auth/admission.ts';
+import type { RouteAccess } from '../auth/route-access.ts';
+import { unlessUnchanged } from './etag.ts';
 import { PROBLEMS } from './problem.ts';
 import { requestIdOf } from './request-id.ts';
 import { setResponseHeaders } from './response-headers.ts';
 import { PROBLEM_MEDIA_TYPE, sendProblem } from './send-problem.ts';
 import { takeStrictJson } from './strict-body.ts';
+import { traceRequests } from './trace.ts';
 import { MAX_BODY_BYTES, toProblem } from './to-problem.ts';
 
 /** Of handlers: see LIMITS.name of the execution package. */
@@ -16,6 +21,11 @@ const MAX_NAME_LENGTH = 200;
 
 export interface ServerOptions {
   readonly admission: Admission;
+  /** What each route asks for. */
+  readonly access: RouteAccess;
+  readonly audit: AuditWriter;
+  /** Proxies before the server that are believed about the client's address. */
+  readonly trustProxyHops: number;
   readonly logger: Logger;
   readonly metrics: Metrics;
   /** Bytes of a body that carries params; see {@link CARRIES_PARAMS}. */
@@ -25,12 +35,19 @@ export interface ServerOptions {
 /** Endpoints whose bodies may be as large as params may be. */
 const CARRIES_PARAMS: ReadonlySet<string> = new Set(['/api/v1/runs', '/api/v1/runs/batch']);
 
-/** Answers a refused request; true when it was refused. */
-function refused(admission: Admission, request: FastifyRequest, reply: FastifyReply): boolean {
-  const refusal = admission(request);
-  if (refusal === null) return false;
-  void sendProblem(reply.headers(refusal.headers), refusal.problem);
-  return true;
+/** Whether a request may pass; it has its answer where not. */
+async function mayPass(
+  { admission, metrics }: ServerOptions,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<boolean> {
+  const { problem, headers } = await admission(request);
+  void reply.headers(headers);
+  if (problem !== null) {
+    metrics.httpRefusals.inc({ reason: problem.code.toLowerCase() });
+    void sendProblem(reply, problem);
+  }
+  return problem === null;
 }
 
 const CLIENT_ERRORS: Readonly<Record<string, string>> = {
@@ -85,7 +102,8 @@ export interface Server {
 }
 
 /** A Fastify adapter with admission, strict bodies, response headers and metrics in place. */
-export function createServer({ admission, logger, metrics, submitBodyBytes }: ServerOptions): Server {
+export function createServer(options: ServerOptions): Server {
+  const { access, audit, trustProxyHops, logger, metrics, submitBodyBytes } = options;
   const adapter = new FastifyAdapter({
     bodyLimit: MAX_BODY_BYTES,
     genReqId: requestIdOf,
@@ -97,11 +115,18 @@ export function createServer({ admission, logger, metrics, submitBodyBytes }: Se
     // While stopping, requests that still arrive on open connections are served: their clients were never told.
     return503OnClosing: false,
     requestTimeout: 60_000,
+    // Never `true`: whoever can reach the server could say to be anybody.
+    trustProxy: trustProxyHops === 0 ? false : (_address: string, hop: number) => hop < trustProxyHops,
     clientErrorHandler: answerClientError,
     // A path the router cannot read runs no hook.
     frameworkErrors: (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
       setResponseHeaders(reply);
-      if (!refused(admission, request, reply)) void sendProblem(reply, toProblem(error));
+      mayPass(options, request, reply).then(
+        (passes) => {
+          if (passes) void sendProblem(reply, toProblem(error));
+        },
+        (fault: unknown) => void sendProblem(reply, toProblem(fault)),
+      );
     },
   });
   const fastify = adapter.getInstance();
@@ -111,20 +136,26 @@ export function createServer({ admission, logger, metrics, submitBodyBytes }: Se
     if (CARRIES_PARAMS.has(url)) route.bodyLimit = submitBodyBytes;
     routes.push(...[method].flat().map((each) => ({ method: each, pattern: url })));
   });
-  takeStrictJson(fastify);
+  traceRequests(fastify);
+  takeStrictJson(fastify, access);
   fastify.addHook('onRequest', (request, reply, done) => {
-    if (!refused(admission, request, reply)) done();
+    mayPass(options, request, reply).then((passes) => {
+      if (passes) done();
+    }, done);
   });
   let closing = false;
   fastify.addHook('preClose', (done) => {
     closing = true;
     done();
   });
-  fastify.addHook('onSend', (_request, reply, payload, done) => {
+  fastify.addHook('onSend', (request, reply, payload, done) => {
     setResponseHeaders(reply);
     // A connection that was busy when the server closed would stay open, idle, until its keep-alive time is over.
     if (closing) void reply.header('connection', 'close');
-    done(null, payload);
+    const sent = unlessUnchanged(reply, payload);
+    const recording = recordAudit(audit, access, request, reply);
+    if (recording === null) done(null, sent);
+    else void recording.then(() => done(null, sent));
   });
   observe(fastify, logger, metrics);
   return { adapter, routes };

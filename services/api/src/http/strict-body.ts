@@ -6,7 +6,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { parseStrictJson } from '@spine/core';
-import { SIGNED_ROUTES } from '../auth/admission.ts';
+import type { RouteAccess } from '../auth/route-access.ts';
 import { HttpProblem, invalid } from './problem.ts';
 
 /** @throws HttpProblem */
@@ -32,7 +32,7 @@ export function rawBodyOf(request: FastifyRequest): Buffer {
 }
 
 /** Makes JSON the only type of body this server takes. */
-export function takeStrictJson(fastify: FastifyInstance): void {
+export function takeStrictJson(fastify: FastifyInstance, access: RouteAccess): void {
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
     const encoding = request.headers['content-encoding'];
@@ -42,7 +42,7 @@ export function takeStrictJson(fastify: FastifyInstance): void {
     }
     try {
       const bytes = Buffer.isBuffer(body) ? body : Buffer.from(body);
-      if (SIGNED_ROUTES.has(request.routeOptions.url ?? '')) rawBodies.set(request, bytes);
+      if (access.isSigned(request.method, request.routeOptions.url)) rawBodies.set(request, bytes);
       done(null, parseBody(bytes));
     } catch (error) {
       done(error instanceof Error ? error : new Error(String(error)));

@@ -13,6 +13,7 @@ import { notFound } from '../http/problem.ts';
 import { noQuery } from '../http/query-values.ts';
 import type { NoQuery } from '../http/query-values.ts';
 import { Operation } from '../openapi/operation.decorator.ts';
+import { ConfinedSubmit } from '../runs/confined-submit.ts';
 import { submitted } from '../runs/submit-outcome.ts';
 import { ENGINE } from '../tokens.ts';
 import {
@@ -139,7 +140,8 @@ export class RejectsController {
       return success(reply, { ...found, run_id: null });
     }
     const spec = operationSpec(REPLAY_REJECTS, params, lane === undefined ? {} : { lane });
-    const result = submitted(spec, await this.engine.dispatcher.submit(spec));
+    const submit = new ConfinedSubmit(this.engine, reply.request, false);
+    const result = submitted(spec, await submit.submit(spec));
     if (result.type === 'refused') throw result.problem;
     const { run_id } = result.run;
     return accepted(reply, { ...found, run_id }, `/api/v1/runs/${run_id}`);

@@ -27,6 +27,7 @@ export class LogsController {
   @Get(':run_id/logs')
   @Operation({
     scope: 'read',
+    confinement: 'run',
     summary: 'List what the handler of a run has logged, oldest first',
     description:
       'Up to 1,000 lines or 256 KiB of every attempt; a last line says how many more were dropped.',

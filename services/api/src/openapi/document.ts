@@ -4,6 +4,8 @@ import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
 import type { OpenAPIObject } from '@nestjs/swagger';
 import { z } from 'zod';
 import { API_VERSION } from '../version.ts';
+import { addExamples } from './add-examples.ts';
+import { PROBLEM_CONTENT } from './operation.decorator.ts';
 import { problemJson } from './problem.schema.ts';
 
 const DESCRIPTION = `Submit runs, watch them, and deal with the ones that failed.
@@ -50,6 +52,8 @@ export function createDocument(app: INestApplication): OpenAPIObject {
     .setTitle('Spine')
     .setVersion(API_VERSION)
     .setDescription(DESCRIPTION)
+    // Where the document came from.
+    .addServer('/')
     .setLicense('MIT', 'https://opensource.org/license/mit')
     .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'An API key.' }, 'bearer')
     .addApiKey({ type: 'apiKey', in: 'header', name: 'X-API-Key' }, 'api_key')
@@ -65,12 +69,28 @@ export function createDocument(app: INestApplication): OpenAPIObject {
   Object.assign(schemas, convert(problemJson, { schemaType: 'output' })?.components);
   document.components = { ...document.components, schemas: sorted(schemas) };
   for (const operation of operationsIn(document)) operation.parameters = inOrder(operation.parameters ?? []);
+  documentMissingNames(document);
+  addExamples(document);
   return document;
+}
+
+/** What a path names may be missing, or be no name at all, whatever the endpoint itself says. */
+function documentMissingNames(document: OpenAPIObject): void {
+  for (const [path, methods] of Object.entries(document.paths)) {
+    if (!path.includes('{')) continue;
+    for (const { responses } of Object.values(methods as object) as OperationObject[]) {
+      responses['404'] ??= { description: 'NOT_FOUND', content: PROBLEM_CONTENT };
+    }
+  }
 }
 
 interface Parameter {
   readonly in?: string;
   readonly name?: string;
+}
+
+interface OperationObject {
+  readonly responses: Record<string, unknown>;
 }
 
 interface WithParameters {

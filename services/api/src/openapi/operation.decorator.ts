@@ -2,7 +2,9 @@
 import { applyDecorators, SetMetadata } from '@nestjs/common';
 import { ApiExtension, ApiOperation, ApiResponse } from '@nestjs/swagger';
 import type { z } from 'zod';
-import type { EndpointScope } from '../auth/scope.ts';
+import { ACCESS_METADATA } from '../auth/route-access.ts';
+import type { Access } from '../auth/route-access.ts';
+import type { Confinement, EndpointScope } from '../auth/scope.ts';
 import { PROBLEMS } from '../http/problem.ts';
 import type { ProblemCode } from '../http/problem.ts';
 
@@ -20,9 +22,13 @@ export interface OperationOptions {
   readonly problems?: readonly ProblemCode[];
   /** What a caller's key must be allowed. */
   readonly scope: EndpointScope;
+  /** How it serves a key that is confined to a namespace. Default: it refuses it. */
+  readonly confinement?: Confinement;
 }
 
-const PROBLEM_CONTENT = { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } };
+export const PROBLEM_CONTENT = {
+  'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } },
+};
 
 function problemAnswers(codes: readonly ProblemCode[]) {
   const byStatus = Map.groupBy([...new Set(codes)], (code) => PROBLEMS[code].status);
@@ -41,18 +47,17 @@ function successAnswer(status: number, answer: Answer): MethodDecorator {
   });
 }
 
-/** Under which a handler's metadata has its scope. */
-export const SCOPE_METADATA = 'spine:scope';
-
 export function Operation(options: OperationOptions): MethodDecorator {
-  const { summary, description, answers, problems = [], scope } = options;
+  const { summary, description, answers, problems = [], scope, confinement } = options;
   const open = scope === 'open' || scope === 'signed';
   const always: readonly ProblemCode[] = open
     ? ['VALIDATION_FAILED']
-    : ['VALIDATION_FAILED', 'UNAUTHENTICATED', 'FORBIDDEN'];
+    : ['VALIDATION_FAILED', 'UNAUTHENTICATED', 'FORBIDDEN', 'RATE_LIMITED'];
+  const access: Access = { scope, confinement };
   return applyDecorators(
-    SetMetadata(SCOPE_METADATA, scope),
+    SetMetadata(ACCESS_METADATA, access),
     ApiExtension('x-spine-scope', scope),
+    ...(confinement === undefined ? [] : [ApiExtension('x-spine-confinement', confinement)]),
     ApiOperation({
       summary,
       ...(description === undefined ? {} : { description }),

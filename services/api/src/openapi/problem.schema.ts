@@ -9,6 +9,8 @@ export const fieldErrorJson = z
     code: z.string(),
     message: z.string(),
     field: z.string().describe('A path such as params.rows[0]; body for the whole body.'),
+    line: z.int().optional().describe('From 1, where the field is in a text such as YAML.'),
+    column: z.int().optional().describe('From 1.'),
   })
   .meta({ id: 'FieldError' });
 

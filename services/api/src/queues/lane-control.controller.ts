@@ -4,6 +4,8 @@ import type { FastifyReply } from 'fastify';
 import type { z } from 'zod';
 import { pausedLanes } from '@spine/database';
 import type { Engine } from '@spine/execution';
+import { auditChange } from '../audit/record.ts';
+import { actorOf } from '../auth/principal.ts';
 import { envelopeOf, success } from '../http/envelope.ts';
 import type { Envelope } from '../http/envelope.ts';
 import { HttpProblem } from '../http/problem.ts';
@@ -18,7 +20,6 @@ import type { LanePauseBody } from './lane-control.schemas.ts';
 import { LanePipe } from './lane.pipe.ts';
 
 const LANE = new LanePipe();
-const DEFAULT_BY = 'api';
 
 @ApiTags('queues')
 @Controller('api/v1/queues')
@@ -43,10 +44,11 @@ export class LaneControlController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<Envelope<z.infer<typeof lanePausedJson>>> {
     const { dispatcher, capacity } = this.engine;
-    const by = body?.by ?? DEFAULT_BY;
+    const by = body?.by ?? actorOf(reply.request);
     const note = body?.note ?? null;
     if (!(await dispatcher.pauseLane(lane, by, note))) throw await this.#alreadyPaused(lane);
     const { lanes } = await capacity.refresh();
+    auditChange(reply.request, { before: { paused: false }, after: { paused: true, by, note } });
     const warnings = lanes.has(lane)
       ? []
       : [`no live worker serves lane ${lane}; the pause holds all the same`];
@@ -68,7 +70,10 @@ export class LaneControlController {
     @Query({ schema: noQuery }) _query: NoQuery,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<Envelope<z.infer<typeof laneResumedJson>>> {
-    if (await this.engine.dispatcher.resumeLane(lane)) return success(reply, { lane, paused: false });
+    if (await this.engine.dispatcher.resumeLane(lane)) {
+      auditChange(reply.request, { before: { paused: true }, after: { paused: false } });
+      return success(reply, { lane, paused: false });
+    }
     throw new HttpProblem('CONFLICT', `lane ${lane} is not paused`);
   }
 

@@ -1,10 +1,10 @@
 /** Many runs in one request: every item has an outcome of its own, and none keeps another from being stored. */
 import { workSpecFromJson, workSpecJson } from '@spine/execution';
-import type { Dispatcher, SubmitOptions } from '@spine/execution';
 import type { HttpProblem } from '../http/problem.ts';
 import { invalid } from '../http/problem.ts';
 import { fieldErrors } from '../http/schema.pipe.ts';
 import { toProblem } from '../http/to-problem.ts';
+import type { ConfinedSubmit } from './confined-submit.ts';
 import type { BatchItemJson } from './run.schemas.ts';
 import { submitted } from './submit-outcome.ts';
 
@@ -29,17 +29,16 @@ function refusedItem(index: number, problem: HttpProblem): BatchItemJson {
 }
 
 async function submitItem(
-  dispatcher: Dispatcher,
+  submit: ConfinedSubmit,
   item: unknown,
   index: number,
-  options: SubmitOptions,
   faults: Fault[],
 ): Promise<BatchItemJson> {
   const parsed = workSpecJson.safeParse(item);
   if (!parsed.success) return refusedItem(index, invalid(fieldErrors(parsed.error, item, '')));
   const spec = workSpecFromJson(parsed.data);
   try {
-    const result = submitted(spec, await dispatcher.submit(spec, options));
+    const result = submitted(spec, await submit.submit(spec));
     if (result.type === 'refused') return refusedItem(index, result.problem);
     const { run_id, status } = result.run;
     return {
@@ -58,15 +57,12 @@ async function submitItem(
 
 /** @param onFault told of the first item that failed for a reason the client is not told; the others are like it. */
 export async function submitBatch(
-  dispatcher: Dispatcher,
+  submit: ConfinedSubmit,
   items: readonly unknown[],
-  options: SubmitOptions,
   onFault: (fault: Fault) => void,
 ): Promise<BatchResult> {
   const faults: Fault[] = [];
-  const results = await Promise.all(
-    items.map((item, index) => submitItem(dispatcher, item, index, options, faults)),
-  );
+  const results = await Promise.all(items.map((item, index) => submitItem(submit, item, index, faults)));
   if (faults[0] !== undefined) onFault(faults[0]);
   const count = (outcome: BatchItemJson['outcome']): number =>
     results.filter((result) => result.outcome === outcome).length;

@@ -3,6 +3,8 @@ import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import type { z } from 'zod';
 import type { Engine } from '@spine/execution';
+import { actorOf } from '../auth/principal.ts';
+import { runScopeOf } from '../auth/run-scope.ts';
 import { envelopeOf, success } from '../http/envelope.ts';
 import type { Envelope } from '../http/envelope.ts';
 import { noQuery } from '../http/query-values.ts';
@@ -20,6 +22,7 @@ export class BulkRunActionsController {
   @Post('retry')
   @Operation({
     scope: 'operate',
+    confinement: 'filtered',
     summary: 'Do the work of many runs again',
     description:
       'Runs that ended without success and that nobody has retried, each as a new run with an outcome of its own. When there are more than the limit, call again. Pending dead letters of these runs are closed.',
@@ -34,8 +37,9 @@ export class BulkRunActionsController {
     @Query({ schema: noQuery }) _query: NoQuery,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<Envelope<z.infer<typeof bulkRetryJson>>> {
-    const result = await this.engine.dispatcher.retryAll(retryFilter(body), {
-      by: body.requested_by,
+    const filter = { ...retryFilter(body), ...runScopeOf(reply.request) };
+    const result = await this.engine.dispatcher.retryAll(filter, {
+      by: body.requested_by ?? actorOf(reply.request),
       dryRun: body.dry_run,
       limit: body.limit,
     });

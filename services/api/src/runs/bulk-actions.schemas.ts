@@ -31,8 +31,8 @@ export const bulkRetryBody = z
       .string()
       .min(1)
       .max(200)
-      .default('api')
-      .describe('Kept with the dead letters this closes.'),
+      .optional()
+      .describe('Kept with the dead letters this closes. Default: the caller.'),
   })
   .meta({ id: 'RunBulkRetryRequest' });
 export type BulkRetryBody = z.infer<typeof bulkRetryBody>;

@@ -5,6 +5,7 @@ import type { z } from 'zod';
 import { assertNever, isTerminal } from '@spine/core';
 import type { RunStatus } from '@spine/core';
 import type { Engine } from '@spine/execution';
+import { runScopeOf } from '../auth/run-scope.ts';
 import { envelopeOf, success } from '../http/envelope.ts';
 import type { Envelope } from '../http/envelope.ts';
 import { IdPipe } from '../http/id.pipe.ts';
@@ -48,6 +49,7 @@ export class RunControlController {
   @ApiBody({ required: false })
   @Operation({
     scope: 'operate',
+    confinement: 'run',
     summary: 'Set a run aside',
     description:
       'It does not start until it is resumed. A running one loses its hold at once; its handler is told by its signal, the attempt is not charged, and starts again from the beginning when the run is resumed. Its time to live and its deadline go on.',
@@ -78,6 +80,7 @@ export class RunControlController {
   @ApiBody({ required: false })
   @Operation({
     scope: 'operate',
+    confinement: 'run',
     summary: 'Let a paused run go on',
     answers: { 200: { description: 'Waiting again', schema: envelopeOf(resumedJson) } },
     problems: ['NOT_FOUND', 'CONFLICT', 'UNSUPPORTED_MEDIA_TYPE'],
@@ -108,6 +111,7 @@ export class RunControlController {
   @HttpCode(200)
   @Operation({
     scope: 'operate',
+    confinement: 'filtered',
     summary: 'Cancel many runs',
     description:
       'Runs that match and have not ended, each with all it has started and an outcome of its own. When there are more than the limit, call again; which of them come first is not defined.',
@@ -119,7 +123,8 @@ export class RunControlController {
     @Query({ schema: noQuery }) _query: NoQuery,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<Envelope<BulkCancelJson>> {
-    const result = await this.engine.dispatcher.cancelAll(cancelFilter(body), {
+    const filter = { ...cancelFilter(body), ...runScopeOf(reply.request) };
+    const result = await this.engine.dispatcher.cancelAll(filter, {
       reason: body.reason ?? null,
       dryRun: body.dry_run,
       limit: body.limit,

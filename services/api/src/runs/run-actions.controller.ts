@@ -5,6 +5,8 @@ import type { z } from 'zod';
 import { assertNever } from '@spine/core';
 import type { RunStatus } from '@spine/core';
 import type { Engine } from '@spine/execution';
+import { undoWorkflow } from '@spine/orchestration';
+import { actorOf } from '../auth/principal.ts';
 import { accepted, envelopeOf, success } from '../http/envelope.ts';
 import type { Envelope } from '../http/envelope.ts';
 import { IdPipe } from '../http/id.pipe.ts';
@@ -51,10 +53,14 @@ export class RunActionsController {
   @ApiBody({ required: false })
   @Operation({
     scope: 'operate',
+    confinement: 'run',
     summary: 'Cancel a run',
     description:
-      'A waiting run never starts; a running one loses its hold at once and its signal with the next heartbeat.',
-    answers: { 200: { description: 'Cancelled', schema: envelopeOf(cancelledJson) } },
+      'A waiting run never starts; a running one loses its hold at once and its signal with the next heartbeat. With `undo` a workflow ends when its compensations have run; asked a second time, it ends at once.',
+    answers: {
+      200: { description: 'Cancelled', schema: envelopeOf(cancelledJson) },
+      202: { description: 'A workflow that is being undone', schema: envelopeOf(cancelledJson) },
+    },
     problems: ['NOT_FOUND', 'NOT_CANCELLABLE', 'ALREADY_COMPLETE', 'UNSUPPORTED_MEDIA_TYPE'],
   })
   async cancelRun(
@@ -63,7 +69,15 @@ export class RunActionsController {
     @Query({ schema: noQuery }) _query: NoQuery,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<Envelope<z.infer<typeof cancelledJson>>> {
-    const outcome = await this.engine.dispatcher.cancel(runId, body?.reason ?? null);
+    const reason = body?.reason ?? null;
+    // A run that is no workflow under way has nothing to undo.
+    const undone =
+      body?.undo === true ? await undoWorkflow(this.engine, runId, actorOf(reply.request), reason) : null;
+    if (undone !== null) {
+      const data = { run_id: runId, status: 'undoing', previous_status: undone } as const;
+      return accepted(reply, data, `/api/v1/runs/${runId}/workflow`);
+    }
+    const outcome = await this.engine.dispatcher.cancel(runId, reason);
     switch (outcome.type) {
       case 'cancelled':
         return success(reply, { run_id: runId, status: 'cancelled', previous_status: outcome.from });
@@ -80,6 +94,7 @@ export class RunActionsController {
   @ApiBody({ required: false })
   @Operation({
     scope: 'operate',
+    confinement: 'run',
     summary: 'Do the work of a run again',
     description: 'A new run with the spec of one that ended without success; the old one stays as it is.',
     answers: { 202: { description: 'A new run', schema: envelopeOf(retriedJson) } },
@@ -91,7 +106,7 @@ export class RunActionsController {
     @Query({ schema: noQuery }) _query: NoQuery,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<Envelope<z.infer<typeof retriedJson>>> {
-    const outcome = await this.engine.dispatcher.retry(runId);
+    const outcome = await this.engine.dispatcher.retry(runId, actorOf(reply.request));
     switch (outcome.type) {
       case 'retried': {
         const { runId: newId, status, createdAt } = outcome;

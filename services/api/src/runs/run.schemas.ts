@@ -106,7 +106,13 @@ export const eventListQuery = z.strictObject(cursorPaging);
 export type EventListQuery = z.infer<typeof eventListQuery>;
 
 export const cancelBody = z
-  .strictObject({ reason: z.string().max(1_000).optional().describe('Kept in the run’s history.') })
+  .strictObject({
+    reason: z.string().max(1_000).optional().describe('Kept in the run’s history.'),
+    undo: z
+      .boolean()
+      .default(false)
+      .describe('Of a workflow: what its steps have done is undone by their compensations. Default false.'),
+  })
   .optional()
   .meta({ id: 'CancelRequest' });
 export type CancelBody = z.infer<typeof cancelBody>;
@@ -116,7 +122,13 @@ export const emptyBody = z.strictObject({}).optional().meta({ id: 'Empty' });
 export type EmptyBody = z.infer<typeof emptyBody>;
 
 export const cancelledJson = z
-  .object({ run_id: z.string(), status: z.literal('cancelled'), previous_status: z.enum(RUN_STATUSES) })
+  .object({
+    run_id: z.string(),
+    status: z
+      .enum(['cancelled', 'undoing'])
+      .describe('undoing: it ends as cancelled when its compensations have run.'),
+    previous_status: z.enum(RUN_STATUSES),
+  })
   .meta({ id: 'RunCancelled' });
 
 export const retriedJson = z

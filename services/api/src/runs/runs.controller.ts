@@ -2,7 +2,7 @@ import { Body, Controller, Get, Inject, Param, Post, Query, Res } from '@nestjs/
 import { ApiBody, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { isUuid } from '@spine/core';
-import { listRunEvents } from '@spine/database';
+import { listRunEvents, SEARCH_LIMIT } from '@spine/database';
 import {
   runEventJson,
   runJson,
@@ -13,6 +13,7 @@ import {
 } from '@spine/execution';
 import type { Engine, RunEventJson, RunJson, WorkSpecJson } from '@spine/execution';
 import type { Logger } from '@spine/observability';
+import { runScopeOf } from '../auth/run-scope.ts';
 import { accepted, envelopeOf, listOf, success } from '../http/envelope.ts';
 import type { Envelope } from '../http/envelope.ts';
 import { IdPipe } from '../http/id.pipe.ts';
@@ -43,12 +44,15 @@ import type {
   RunQuery,
   SubmitQuery,
 } from './run.schemas.ts';
+import { ConfinedSubmit } from './confined-submit.ts';
 import { submitted } from './submit-outcome.ts';
 
 const RUN_ID = new IdPipe('run');
 
 /** Params and result of one answer together; larger ones are told of and left out. */
 const SHOWN_BYTES = 32 * 1024 * 1024;
+
+const SEARCH_ENDED = `${SEARCH_LIMIT} runs were looked through for this page; next_cursor goes on from there, since and until narrow it`;
 
 /** Event ids are counted; beyond this a number is no id of an event. */
 function isEventId(text: string): boolean {
@@ -67,6 +71,7 @@ export class RunsController {
   @ApiBody({ description: 'A work spec.', examples: WORK_SPEC_EXAMPLES })
   @Operation({
     scope: 'submit',
+    confinement: 'filtered',
     summary: 'Submit a run',
     description:
       'Answers when the run is stored; it is executed by a worker. With a known idempotency_key the existing run is returned.',
@@ -84,11 +89,9 @@ export class RunsController {
     @Query({ schema: submitQuery }) query: SubmitQuery,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<Envelope<RunAcceptedJson>> {
+    const submit = new ConfinedSubmit(this.engine, reply.request, query.allow_unknown);
     const spec = workSpecFromJson(body);
-    const result = submitted(
-      spec,
-      await this.engine.dispatcher.submit(spec, { allowUnknown: query.allow_unknown }),
-    );
+    const result = submitted(spec, await submit.submit(spec));
     switch (result.type) {
       case 'accepted':
         return accepted(reply, result.run, `/api/v1/runs/${result.run.run_id}`, result.warnings);
@@ -106,6 +109,7 @@ export class RunsController {
   @ApiBody({ description: 'Work specs.', examples: BATCH_EXAMPLES })
   @Operation({
     scope: 'submit',
+    confinement: 'filtered',
     summary: 'Submit many runs',
     description:
       'Every item has an outcome of its own, in order; a refused item does not stop the others. The body as a whole must be acceptable JSON.',
@@ -120,8 +124,8 @@ export class RunsController {
     @Query({ schema: submitQuery }) query: SubmitQuery,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<Envelope<BatchResult>> {
-    const options = { allowUnknown: query.allow_unknown };
-    const result = await submitBatch(this.engine.dispatcher, body.runs, options, ({ problem, error }) =>
+    const submit = new ConfinedSubmit(this.engine, reply.request, query.allow_unknown);
+    const result = await submitBatch(submit, body.runs, ({ problem, error }) =>
       logFault(this.logger, reply, problem, error),
     );
     void reply.code(result.refused === 0 ? 202 : 207);
@@ -131,7 +135,10 @@ export class RunsController {
   @Get()
   @Operation({
     scope: 'read',
+    confinement: 'filtered',
     summary: 'List runs, newest first',
+    description:
+      'By kind, name, lane, tag and status completed, one page looks through 50,000 runs at the most. A page that ends there has a warning, and `page.next_cursor` goes on, also when it shows nothing.',
     answers: { 200: { description: 'One page', schema: listOf(runJson) } },
   })
   async listRuns(
@@ -144,18 +151,21 @@ export class RunsController {
       offset: query.offset,
       ...(before === undefined ? {} : { beforeRunId: before }),
     };
-    const found = await this.engine.dispatcher.list(runFilter(query), page);
-    const last = found.runs.at(-1);
-    return list(reply, query, {
+    const filter = { ...runFilter(query), ...runScopeOf(reply.request) };
+    const found = await this.engine.dispatcher.list(filter, page);
+    const { nextBefore, searchEnded } = found;
+    const listed = list(reply, query, {
       ...found,
       items: found.runs.map(toRunJson),
-      nextCursor: last === undefined ? null : encodeCursor('runs', last.runId),
+      nextCursor: nextBefore === null ? null : encodeCursor('runs', nextBefore),
     });
+    return searchEnded ? { ...listed, warnings: [SEARCH_ENDED] } : listed;
   }
 
   @Get(':run_id')
   @Operation({
     scope: 'read',
+    confinement: 'run',
     summary: 'Get a run',
     answers: { 200: { description: 'The run', schema: envelopeOf(runJson) } },
     problems: ['NOT_FOUND'],
@@ -174,6 +184,7 @@ export class RunsController {
   @Get(':run_id/events')
   @Operation({
     scope: 'read',
+    confinement: 'run',
     summary: 'List the events of a run, oldest first',
     answers: { 200: { description: 'One page', schema: listOf(runEventJson) } },
     problems: ['NOT_FOUND'],

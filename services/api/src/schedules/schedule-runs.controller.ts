@@ -6,6 +6,7 @@ import { listScheduleRuns, wasScheduled } from '@spine/database';
 import type { HistoryPosition, ScheduleRunRecord } from '@spine/database';
 import type { Engine } from '@spine/execution';
 import type { ScheduleManager } from '@spine/scheduling';
+import { actorOf } from '../auth/principal.ts';
 import { accepted, envelopeOf, listOf, success } from '../http/envelope.ts';
 import type { Envelope } from '../http/envelope.ts';
 import { IdPipe } from '../http/id.pipe.ts';
@@ -31,7 +32,6 @@ import type { BackfillBody, PreviewBody, ScheduleRunListQuery } from './schedule
 
 const SCHEDULE_ID = new IdPipe('schedule');
 const LIST = 'schedule-runs';
-const BY = 'api';
 
 @ApiTags('schedules')
 @Controller('api/v1/schedules')
@@ -116,7 +116,7 @@ export class ScheduleRunsController {
     @Query({ schema: noQuery }) _query: NoQuery,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<Envelope<z.infer<typeof triggeredJson>>> {
-    const started = await this.schedules.trigger(id, BY);
+    const started = await this.schedules.trigger(id, actorOf(reply.request));
     if (started === null) throw notFound('schedule', id);
     const { runId, fireAt } = started;
     const data = { schedule_id: id, run_id: runId, fire_at: fireAt.toISOString() };
@@ -143,7 +143,7 @@ export class ScheduleRunsController {
       to: new Date(body.to),
       maxConcurrency: body.max_concurrency,
       dryRun: body.dry_run,
-      by: BY,
+      by: actorOf(reply.request),
     });
     if (result === null) throw notFound('schedule', id);
     return success(reply, {

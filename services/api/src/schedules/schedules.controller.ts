@@ -19,6 +19,8 @@ import { getSchedule, listSchedules } from '@spine/database';
 import type { ScheduleRecord, ScheduleWrite } from '@spine/database';
 import type { Engine } from '@spine/execution';
 import type { ScheduleManager, StateChange } from '@spine/scheduling';
+import { auditChange } from '../audit/record.ts';
+import { actorOf } from '../auth/principal.ts';
 import { envelopeOf, listOf, success } from '../http/envelope.ts';
 import type { Envelope } from '../http/envelope.ts';
 import { IdPipe } from '../http/id.pipe.ts';
@@ -39,7 +41,6 @@ import type { ScheduleBody, ScheduleListQuery } from './schedule.schemas.ts';
 import { targetWarnings } from './work-fields.ts';
 
 const SCHEDULE_ID = new IdPipe('schedule');
-const BY = 'api';
 
 @ApiTags('schedules')
 @Controller('api/v1/schedules')
@@ -64,10 +65,11 @@ export class SchedulesController {
   ): Promise<Envelope<ScheduleJson>> {
     const warnings = await targetWarnings(this.engine, body);
     const written = await this.schedules.create(scheduleInput(body), {
-      by: BY,
+      by: actorOf(reply.request),
       paused: body.paused === true,
     });
     const schedule = writtenOf(written, body.name);
+    auditChange(reply.request, { after: toScheduleJson(schedule) });
     void reply.header('location', `/api/v1/schedules/${schedule.scheduleId}`);
     return this.#answer(reply, schedule, warnings);
   }
@@ -128,10 +130,13 @@ export class SchedulesController {
           message: 'is said when it is created; use /pause and /resume',
         },
       ]);
-    const version = versionOf(ifMatch) ?? (await this.#find(id)).version;
+    const before = await this.#find(id);
+    const version = versionOf(ifMatch) ?? before.version;
     const written = await this.schedules.change(id, version, scheduleInput(rest));
     if (written.type === 'not_found') throw notFound('schedule', id);
-    return this.#answer(reply, writtenOf(written, body.name), await targetWarnings(this.engine, body));
+    const after = writtenOf(written, body.name);
+    auditChange(reply.request, { before: toScheduleJson(before), after: toScheduleJson(after) });
+    return this.#answer(reply, after, await targetWarnings(this.engine, body));
   }
 
   @Delete(':schedule_id')
@@ -149,6 +154,7 @@ export class SchedulesController {
   ): Promise<Envelope<ScheduleJson>> {
     const deleted = await this.schedules.delete(id);
     if (deleted === null) throw notFound('schedule', id);
+    auditChange(reply.request, { before: toScheduleJson(deleted) });
     return success(reply, toScheduleJson(deleted));
   }
 
@@ -167,7 +173,7 @@ export class SchedulesController {
     @Query({ schema: noQuery }) _query: NoQuery,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<Envelope<ScheduleJson>> {
-    return this.#answer(reply, changed(await this.schedules.pause(id), id));
+    return this.#moved(reply, changed(await this.schedules.pause(id), id), 'active');
   }
 
   @Post(':schedule_id/resume')
@@ -185,7 +191,12 @@ export class SchedulesController {
     @Query({ schema: noQuery }) _query: NoQuery,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<Envelope<ScheduleJson>> {
-    return this.#answer(reply, changed(await this.schedules.resume(id), id));
+    return this.#moved(reply, changed(await this.schedules.resume(id), id), 'paused');
+  }
+
+  #moved(reply: FastifyReply, schedule: ScheduleRecord, from: string): Envelope<ScheduleJson> {
+    auditChange(reply.request, { before: { state: from }, after: { state: schedule.state } });
+    return this.#answer(reply, schedule);
   }
 
   #answer(

@@ -1,8 +1,8 @@
 /** The spec of the runs that schedules and triggers start, as fields of their own bodies. */
 import { z } from 'zod';
-import { isStorableText } from '@spine/core';
-import { workSpecJson } from '@spine/execution';
-import type { Engine, WorkSpecJson } from '@spine/execution';
+import { handlerKey, isStorableText } from '@spine/core';
+import { isKnownHandler, workSpecJson } from '@spine/execution';
+import type { KnownHandlers, WorkSpecJson } from '@spine/execution';
 
 /** Kinds of run that can be started so: steps belong to workflows. */
 export const TARGET_TYPES = ['task', 'operation', 'workflow'] as const;
@@ -49,15 +49,12 @@ export function workOf(body: Targeted): WorkSpecJson {
 
 /** What whoever makes a schedule or a trigger should know of its target. */
 export async function targetWarnings(
-  { registry, capacity }: Pick<Engine, 'registry' | 'capacity'>,
+  engine: KnownHandlers,
   { target_type: kind, target_name: name }: Targeted,
 ): Promise<readonly string[]> {
-  if (registry.get(kind, name) !== undefined) return [];
-  const { handlers } = await capacity.fresh();
-  const handler = `${kind}:${name}`;
-  return handlers.has(handler)
+  return (await isKnownHandler(engine, kind, name))
     ? []
-    : [`no live worker knows handler ${handler}; its runs wait for one that does`];
+    : [`no live worker knows handler ${handlerKey(kind, name)}; its runs wait for one that does`];
 }
 
 export const storable = (max: number) =>

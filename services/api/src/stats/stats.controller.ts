@@ -27,6 +27,7 @@ import type {
   WindowStatsJson,
   WorkerJson,
 } from '@spine/execution';
+import { runScopeOf } from '../auth/run-scope.ts';
 import { envelopeOf, listOf, success } from '../http/envelope.ts';
 import type { Envelope } from '../http/envelope.ts';
 import { list } from '../http/paging.ts';
@@ -56,6 +57,7 @@ export class StatsController {
   @Get('runs')
   @Operation({
     scope: 'read',
+    confinement: 'filtered',
     summary: 'Count runs by status, with success rate and percentiles',
     description:
       'Of the runs submitted in the window, the newest 100,000; `window` tells whether that is all.',
@@ -65,12 +67,16 @@ export class StatsController {
     @Query({ schema: windowQuery }) query: WindowQuery,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<Envelope<WindowStatsJson>> {
-    return success(reply, toWindowStatsJson(await this.#ledger.stats(query.hours)));
+    return success(
+      reply,
+      toWindowStatsJson(await this.#ledger.stats(query.hours, runScopeOf(reply.request).namespace)),
+    );
   }
 
   @Get('runs/history')
   @Operation({
     scope: 'read',
+    confinement: 'filtered',
     summary: 'Count runs bucket by bucket',
     description:
       'What was submitted and what ended in each bucket, empty buckets included. Of what ended, runs submitted more than a day before the window are not found.',
@@ -80,12 +86,15 @@ export class StatsController {
     @Query({ schema: historyQuery }) query: HistoryQuery,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<Envelope<TimelineJson>> {
-    return success(reply, toTimelineJson(await this.#ledger.timeline(query.hours, query.bucket_minutes)));
+    const { namespace } = runScopeOf(reply.request);
+    const timeline = await this.#ledger.timeline(query.hours, query.bucket_minutes, namespace);
+    return success(reply, toTimelineJson(timeline));
   }
 
   @Get('handlers')
   @Operation({
     scope: 'read',
+    confinement: 'filtered',
     summary: 'The same as for all runs, by handler',
     answers: { 200: { description: 'The statistics', schema: envelopeOf(handlerWindowStatsJson) } },
   })
@@ -93,7 +102,8 @@ export class StatsController {
     @Query({ schema: windowQuery }) query: WindowQuery,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<Envelope<HandlerWindowStatsJson>> {
-    return success(reply, toHandlerWindowStatsJson(await this.#ledger.handlerStats(query.hours)));
+    const { namespace } = runScopeOf(reply.request);
+    return success(reply, toHandlerWindowStatsJson(await this.#ledger.handlerStats(query.hours, namespace)));
   }
 
   @Get('queues')

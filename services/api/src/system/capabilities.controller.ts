@@ -35,6 +35,7 @@ const FEATURES = [
   'triggers',
   'webhooks',
   'metrics',
+  'api_keys',
   'queue_board',
 ] as const;
 
@@ -69,6 +70,7 @@ export class CapabilitiesController {
   @Get()
   @Operation({
     scope: 'read',
+    confinement: 'shared',
     summary: 'What this deployment can do',
     answers: { 200: { description: 'Capabilities', schema: envelopeOf(capabilitiesJson) } },
   })

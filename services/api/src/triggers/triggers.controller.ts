@@ -26,6 +26,8 @@ import {
 import type { TriggerRecord } from '@spine/database';
 import type { Engine } from '@spine/execution';
 import { defineTrigger } from '@spine/scheduling';
+import { auditChange } from '../audit/record.ts';
+import { actorOf } from '../auth/principal.ts';
 import { envelopeOf, listOf, success } from '../http/envelope.ts';
 import type { Envelope } from '../http/envelope.ts';
 import { IdPipe } from '../http/id.pipe.ts';
@@ -61,7 +63,6 @@ import { writtenOf } from './written.ts';
 
 const TRIGGER_ID = new IdPipe('trigger');
 const LIST = 'deliveries';
-const BY = 'api';
 
 @ApiTags('triggers')
 @Controller('api/v1/triggers')
@@ -81,8 +82,10 @@ export class TriggersController {
     @Query({ schema: noQuery }) _query: NoQuery,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<Envelope<TriggerJson>> {
-    const written = await createTrigger(this.engine.db, defineTrigger(triggerInput(body)), BY);
+    const by = actorOf(reply.request);
+    const written = await createTrigger(this.engine.db, defineTrigger(triggerInput(body)), by);
     const trigger = writtenOf(written, body.name);
+    auditChange(reply.request, { after: toTriggerJson(trigger) });
     const warnings = await targetWarnings(this.engine, body);
     void reply.header('location', `/api/v1/triggers/${trigger.triggerId}`);
     return this.#answer(reply, trigger, warnings);
@@ -137,7 +140,9 @@ export class TriggersController {
     const state = current.state === 'paused' ? 'paused' : 'active';
     const version = versionOf(ifMatch) ?? current.version;
     const written = await changeTrigger(this.engine.db, id, version, { definition, state });
-    return this.#answer(reply, writtenOf(written, id), await targetWarnings(this.engine, body));
+    const after = writtenOf(written, id);
+    auditChange(reply.request, { before: toTriggerJson(current), after: toTriggerJson(after) });
+    return this.#answer(reply, after, await targetWarnings(this.engine, body));
   }
 
   @Delete(':trigger_id')
@@ -155,6 +160,7 @@ export class TriggersController {
   ): Promise<Envelope<TriggerJson>> {
     const deleted = await deleteTrigger(this.engine.db, id);
     if (deleted === null) throw notFound('trigger', id);
+    auditChange(reply.request, { before: toTriggerJson(deleted) });
     return success(reply, toTriggerJson(deleted));
   }
 
@@ -174,7 +180,7 @@ export class TriggersController {
     @Query({ schema: noQuery }) _query: NoQuery,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<Envelope<TriggerJson>> {
-    return this.#answer(reply, await this.#setState(id, 'paused'));
+    return this.#answer(reply, await this.#setState(reply, id, 'paused'));
   }
 
   @Post(':trigger_id/resume')
@@ -192,7 +198,7 @@ export class TriggersController {
     @Query({ schema: noQuery }) _query: NoQuery,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<Envelope<TriggerJson>> {
-    return this.#answer(reply, await this.#setState(id, 'active'));
+    return this.#answer(reply, await this.#setState(reply, id, 'active'));
   }
 
   @Get(':trigger_id/deliveries')
@@ -247,10 +253,12 @@ export class TriggersController {
     return trigger;
   }
 
-  async #setState(id: string, state: 'active' | 'paused'): Promise<TriggerRecord> {
+  async #setState(reply: FastifyReply, id: string, state: 'active' | 'paused'): Promise<TriggerRecord> {
     const current = await this.#find(id);
     if (current.state === state) throw new HttpProblem('CONFLICT', `trigger ${id} is ${state}`);
     const written = await changeTrigger(this.engine.db, id, current.version, { definition: current, state });
-    return writtenOf(written, id);
+    const after = writtenOf(written, id);
+    auditChange(reply.request, { before: { state: current.state }, after: { state } });
+    return after;
   }
 }

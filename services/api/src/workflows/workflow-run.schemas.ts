@@ -27,7 +27,7 @@ export const workflowStepJson = z
     started_at: instant.nullable(),
     completed_at: instant.nullable(),
   })
-  .meta({ id: 'WorkflowStep', description: 'A run that a workflow has started.' });
+  .meta({ id: 'WorkflowStepRun', description: 'A run that a workflow has started.' });
 
 export function toWorkflowStepJson(step: WorkflowStepRecord): z.infer<typeof workflowStepJson> {
   const { error } = step;

@@ -6,6 +6,7 @@ import { assertNever, isUuid } from '@spine/core';
 import { getRun, listWorkflowSteps } from '@spine/database';
 import type { Engine } from '@spine/execution';
 import { decideWorkflowApproval, signalWorkflow } from '@spine/orchestration';
+import { auditChange } from '../audit/record.ts';
 import { envelopeOf, listOf, success } from '../http/envelope.ts';
 import type { Envelope } from '../http/envelope.ts';
 import { IdPipe } from '../http/id.pipe.ts';
@@ -39,6 +40,7 @@ export class WorkflowRunsController {
   @Get(':run_id/steps')
   @Operation({
     scope: 'read',
+    confinement: 'run',
     summary: 'List the runs a workflow has started, oldest first',
     description:
       'One for each attempt of a step, an item, a compensation or another workflow; none of any other run.',
@@ -66,6 +68,7 @@ export class WorkflowRunsController {
   @HttpCode(202)
   @Operation({
     scope: 'operate',
+    confinement: 'run',
     summary: 'Send a signal to a workflow run',
     answers: { 202: { description: 'Accepted', schema: envelopeOf(toldJson) } },
     problems: ['NOT_FOUND', 'CONFLICT', 'UNSUPPORTED_MEDIA_TYPE', 'PAYLOAD_TOO_LARGE'],
@@ -87,6 +90,7 @@ export class WorkflowRunsController {
   @HttpCode(202)
   @Operation({
     scope: 'operate',
+    confinement: 'run',
     summary: 'Approve what a workflow run asks',
     answers: { 202: { description: 'Decided', schema: envelopeOf(toldJson) } },
     problems: ['NOT_FOUND', 'CONFLICT', 'FORBIDDEN', 'UNSUPPORTED_MEDIA_TYPE'],
@@ -105,6 +109,7 @@ export class WorkflowRunsController {
   @HttpCode(202)
   @Operation({
     scope: 'operate',
+    confinement: 'run',
     summary: 'Reject what a workflow run asks',
     description: 'The step fails.',
     answers: { 202: { description: 'Decided', schema: envelopeOf(toldJson) } },
@@ -131,11 +136,18 @@ export class WorkflowRunsController {
     const outcome = await decideWorkflowApproval(this.engine.db, runId, step, decision);
     switch (outcome.type) {
       case 'decided':
+        // In whose name it was decided is what the caller says: the record has that beside who it was.
+        auditChange(reply.request, { after: { approved, by } });
         return success(reply, { run_id: runId, told: true });
       case 'not_asked':
         throw new HttpProblem(
           'FORBIDDEN',
           `${by} is not asked; step ${step} asks ${outcome.approvers.join(', ')}`,
+        );
+      case 'expired':
+        throw new HttpProblem(
+          'CONFLICT',
+          `step ${step} of run ${runId} could be decided until ${outcome.at.toISOString()}`,
         );
       case 'not_open':
         await this.#mustExist(runId);

@@ -14,6 +14,30 @@ interface WorkflowDefinitionsTable {
   created_at: WithDefault;
 }
 
+interface WorkflowsTable {
+  name: string;
+  current_version: number;
+  source: 'code' | 'api';
+  revision: Generated<number>;
+  created_by: string;
+  created_at: WithDefault;
+  updated_by: string;
+  updated_at: WithDefault;
+  archived_at: Date | null;
+}
+
+interface WorkflowPublicationsTable {
+  publication_id: GeneratedAlways<number>;
+  name: string;
+  action: 'published' | 'rolled_back' | 'archived';
+  version: number;
+  previous_version: number | null;
+  source: 'code' | 'api';
+  published_by: string;
+  reason: string | null;
+  published_at: WithDefault;
+}
+
 interface WorkflowRunsTable {
   run_id: string;
   name: string;
@@ -24,6 +48,7 @@ interface WorkflowRunsTable {
   seq: Generated<number>;
   created_at: WithDefault;
   ended_at: Date | null;
+  partition_key: string | null;
 }
 
 interface WorkflowStateTable {
@@ -81,6 +106,8 @@ interface WorkflowApprovalsTable {
 
 export interface WorkflowTables {
   workflow_definitions: WorkflowDefinitionsTable;
+  workflows: WorkflowsTable;
+  workflow_publications: WorkflowPublicationsTable;
   workflow_runs: WorkflowRunsTable;
   workflow_state: WorkflowStateTable;
   workflow_inbox: WorkflowInboxTable;

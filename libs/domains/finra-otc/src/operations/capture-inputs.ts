@@ -25,7 +25,10 @@ export function tierWeekOf({ week_ending, tier }: CaptureParams): TierWeek {
 }
 
 /** One run at a time of a calculation of a week and tier. */
-export function lockOf(calc: CalcName, { week_ending, tier }: CaptureParams): string {
+export function lockOf(
+  calc: CalcName,
+  { week_ending, tier }: Pick<CaptureParams, 'week_ending' | 'tier'>,
+): string {
   return `${calc}:${tier}:${week_ending.date}`;
 }
 

@@ -10,3 +10,4 @@ export const COMPUTE_VENUE_CONCENTRATION = `${DOMAIN}.compute_venue_concentratio
 export const COMPUTE_TIER_VOLUME_SHARE = `${DOMAIN}.compute_tier_volume_share`;
 export const COMPUTE_LIQUIDITY_SCORE = `${DOMAIN}.compute_liquidity_score`;
 export const BACKFILL_RANGE = `${DOMAIN}.backfill_range`;
+export const CHECK_WEEK = `${DOMAIN}.check_week`;

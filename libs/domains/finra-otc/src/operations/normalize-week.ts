@@ -5,8 +5,10 @@ import { Normalizer } from '../calcs/normalize.ts';
 import type { Normalized, NormalizedRow, RejectedRow } from '../calcs/normalize.ts';
 import { NORMALIZED } from '../tables/calc-tables.ts';
 import { lockCaptures } from '../repository.ts';
+import { normalizeRules } from '../rule-version.ts';
 import { newestCapture, obtainCapture } from '../tables/captures.ts';
 import type { Capture } from '../tables/captures.ts';
+import { materializeCapture } from '../tables/lineage.ts';
 import { rawRowsOf } from '../tables/raw-rows.ts';
 import { DELIMITER, DOMAIN } from '../vocabulary.ts';
 import { lockOf, partitionOf, tierWeekOf } from './capture-inputs.ts';
@@ -88,9 +90,10 @@ export function normalizeWeek(params: CaptureParams, ctx: HandlerContext) {
         },
         checked: { ...normalized, rowsIn: capture.rawRows },
         write: async (publication) => {
+          await materializeCapture(publication, capture);
           const key = NORMALIZED.key.key({ capture_id: capture.captureId, calc_version: version });
           await replaceForKey(publication.trx, NORMALIZED, key, rows);
-          await publication.rejects(rejected.map((each) => toReject(each, capture, partitionKey)));
+          await publication.rejects(rejected.map((each) => toReject(each, capture, partitionKey, version)));
         },
       };
     },
@@ -119,6 +122,7 @@ function toReject(
   { row, reason, detail }: RejectedRow,
   capture: Capture,
   partitionKey: Inputs['partitionKey'],
+  version: string,
 ) {
   const { symbol, issueName, venueName, mpid, totalShares, totalTrades, lastUpdateDate } = row;
   const fields = [capture.tier, symbol, issueName, venueName, mpid, totalShares, totalTrades, lastUpdateDate];
@@ -132,5 +136,6 @@ function toReject(
     sourceLocator: `${row.sourceFile}#sha256=${row.sourceSha256}`,
     lineNumber: row.sourceLine,
     recordHash: row.recordHash,
+    ruleVersion: normalizeRules(version),
   };
 }

@@ -3,6 +3,7 @@ import type { HandlerRegistry } from '@spine/execution';
 import { xnys } from '@spine/reference-calendar';
 import { aggregateWeek } from './aggregate-week.ts';
 import { backfillParams, backfillRange } from './backfill-range.ts';
+import { checkWeek, checkWeekParams } from './check-week.ts';
 import { computeLiquidityScore } from './compute-liquidity-score.ts';
 import { computeRolling } from './compute-rolling.ts';
 import { computeTierVolumeShare } from './compute-tier-volume-share.ts';
@@ -12,6 +13,7 @@ import { computeVolumePerDay } from './compute-volume-per-day.ts';
 import {
   AGGREGATE_WEEK,
   BACKFILL_RANGE,
+  CHECK_WEEK,
   COMPUTE_LIQUIDITY_SCORE,
   COMPUTE_ROLLING,
   COMPUTE_TIER_VOLUME_SHARE,
@@ -109,6 +111,17 @@ export function registerCalculations(registry: HandlerRegistry): HandlerRegistry
         idempotency: IdempotencyLevel.L3_STATE,
       },
       computeTierVolumeShare,
+    )
+    .registerOperation(
+      CHECK_WEEK,
+      {
+        description:
+          'The quality gates of a whole week: every tier complete, of one capture, its tables in agreement, few rejects.',
+        params: checkWeekParams,
+        tags: ['finra', 'otc_transparency', 'quality'],
+        idempotency: IdempotencyLevel.L3_STATE,
+      },
+      checkWeek,
     )
     .registerOperation(
       BACKFILL_RANGE,

@@ -10,8 +10,8 @@
  *    the run fails for good.
  */
 import { createHash } from 'node:crypto';
-import { assetKey, canonicalJson, hashJson, QualityRunner } from '@spine/core';
-import type { AnomalyCategory, AssetKey, QualityCheck, Severity } from '@spine/core';
+import { canonicalJson, hashJson, QualityRunner } from '@spine/core';
+import type { AnomalyCategory, QualityCheck, Severity } from '@spine/core';
 import { manifestOf } from '@spine/database';
 import type { ColumnValue, DbTransaction, PartitionKey } from '@spine/database';
 import { checkQualityGate } from '@spine/execution';
@@ -22,6 +22,7 @@ import type { CalcVersion, ResolvedVersion } from '../calcs/calc-versions.ts';
 import { STAGES } from '../stages.ts';
 import type { StageName } from '../stages.ts';
 import { lockPartition } from '../tables/captures.ts';
+import { assetOf, captureUpstreams } from '../tables/lineage.ts';
 import { DOMAIN } from '../vocabulary.ts';
 
 /** What a calculation reads, found before it is decided whether it has to run. */
@@ -165,12 +166,7 @@ async function calculateIn<I extends StepInputs, C>(
     codeVersion: version,
     dataVersion: output_digest,
     rowCount: rows,
-    upstreams: inputs.captureIds.map((capture_id) => ({
-      type: 'source',
-      assetKey: assetOf('capture'),
-      partitionKey: { capture_id },
-      dataVersion: capture_id,
-    })),
+    upstreams: await captureUpstreams(publication.trx, inputs.captureIds),
   });
   return {
     ...inputs.identity,
@@ -181,11 +177,6 @@ async function calculateIn<I extends StepInputs, C>(
     output_digest,
     warnings,
   };
-}
-
-/** The asset a calculation makes; captures are assets that nobody materializes. */
-function assetOf(name: string): AssetKey {
-  return assetKey(...DOMAIN.split('.'), name);
 }
 
 function anomalyOf(

@@ -31,6 +31,23 @@ export async function isNormalized(db: Reader, of: CaptureVersion): Promise<bool
   return row !== undefined;
 }
 
+/** The keys `symbol|mpid` of the normalized rows of these symbols. */
+export async function normalizedKeys(
+  db: Reader,
+  of: CaptureVersion,
+  symbols: readonly string[],
+): Promise<ReadonlySet<string>> {
+  if (symbols.length === 0) return new Set();
+  const rows = await finra(db)
+    .selectFrom('finra_otc_normalized')
+    .select(['symbol', 'mpid'])
+    .where('capture_id', '=', of.captureId)
+    .where('calc_version', '=', of.calcVersion)
+    .where('symbol', 'in', [...new Set(symbols)])
+    .execute();
+  return new Set(rows.map(({ symbol, mpid }) => `${symbol}|${mpid}`));
+}
+
 /** The newest aggregated capture of a week, or the one named where it is aggregated; null for none. */
 export async function aggregatedCapture(
   db: Reader,

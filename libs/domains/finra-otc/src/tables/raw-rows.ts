@@ -16,22 +16,7 @@ export async function* rawRowsOf(
   let after: { readonly symbol: string; readonly recordHash: string } | null = null;
   for (;;) {
     const last: typeof after = after;
-    const page: readonly RawRow[] = await finra(trx)
-      .selectFrom('finra_otc_transparency_raw')
-      .select([
-        'record_hash as recordHash',
-        'symbol',
-        'issue_name as issueName',
-        'venue_name as venueName',
-        'mpid',
-        'total_shares as totalShares',
-        sql<string>`total_trades::text`.as('totalTrades'),
-        isoDate('last_update_date').as('lastUpdateDate'),
-        isoInstant('captured_at').as('capturedAt'),
-        'source_file as sourceFile',
-        'source_sha256 as sourceSha256',
-        'source_line as sourceLine',
-      ])
+    const page: readonly RawRow[] = await selectRawRows(trx)
       .where(sql<boolean>`week_ending = ${weekEnding}::date`)
       .where('tier', '=', tier)
       .where(sql<boolean>`captured_at <= ${capturedAt}::timestamptz`)
@@ -46,4 +31,34 @@ export async function* rawRowsOf(
     after = page.at(-1) ?? null;
     if (after === null || page.length < PAGE) return;
   }
+}
+
+/** Stored rows by their hashes; a hash without a row is left out. */
+export async function rawRowsByHash(
+  trx: DbTransaction,
+  recordHashes: readonly string[],
+): Promise<ReadonlyMap<string, RawRow>> {
+  const rows: readonly RawRow[] = await selectRawRows(trx)
+    .where('record_hash', 'in', [...recordHashes])
+    .execute();
+  return new Map(rows.map((row) => [row.recordHash, row]));
+}
+
+function selectRawRows(trx: DbTransaction) {
+  return finra(trx)
+    .selectFrom('finra_otc_transparency_raw')
+    .select([
+      'record_hash as recordHash',
+      'symbol',
+      'issue_name as issueName',
+      'venue_name as venueName',
+      'mpid',
+      'total_shares as totalShares',
+      sql<string>`total_trades::text`.as('totalTrades'),
+      isoDate('last_update_date').as('lastUpdateDate'),
+      isoInstant('captured_at').as('capturedAt'),
+      'source_file as sourceFile',
+      'source_sha256 as sourceSha256',
+      'source_line as sourceLine',
+    ]);
 }

@@ -103,6 +103,7 @@ export class Execution {
       gates: null,
       runTimeLeftMs: this.#deadlineAt === null ? null : Math.max(0, this.#deadlineAt - Date.now()),
       paramsRef: null,
+      traceContext: run.traceContext,
     };
   }
 

@@ -33,10 +33,11 @@ async function load({ module, export: name }: ThreadTask): Promise<IsolatedFunct
   throw new ConfigError(`module ${module} exports no function ${JSON.stringify(name)}`);
 }
 
-function contextOf({ run, port }: ThreadTask & { readonly type: 'call' }): IsolatedContext {
+function contextOf({ run, traceparent, port }: ThreadTask & { readonly type: 'call' }): IsolatedContext {
   let progressAt = -Infinity;
   return {
     run,
+    traceparent,
     log: logTo(port),
     progress: (fraction, message) => {
       // Kept here as well: a loop that reports every step would fill the port.

@@ -122,9 +122,17 @@ export class ThreadPool {
     port1.on('message', (message: ThreadMessage) => reports.take(message));
     try {
       const target = { module: this.#urlOf(isolated), export: isolated.export };
-      const { run } = context;
+      const { run, traceparent } = context;
       const maxResultBytes = this.#maxResultBytes;
-      const task: ThreadTask = { type: 'call', ...target, params, run, maxResultBytes, port: port2 };
+      const task: ThreadTask = {
+        type: 'call',
+        ...target,
+        params,
+        run,
+        traceparent,
+        maxResultBytes,
+        port: port2,
+      };
       const signal = AbortSignal.any([context.signal, this.#closing.signal]);
       const end = await this.#inTurn(signal, () =>
         this.#pool.run(task, { filename: THREAD_MAIN, transferList: [port2], signal }),

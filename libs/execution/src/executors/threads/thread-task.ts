@@ -19,6 +19,7 @@ export interface ThreadCall extends ThreadTarget {
   readonly type: 'call';
   readonly params: unknown;
   readonly run: AttemptInfo;
+  readonly traceparent: string | null;
   /** Of the result's JSON. */
   readonly maxResultBytes: number;
   /** Takes {@link ThreadMessage}s to the pool. */
@@ -48,6 +49,8 @@ export type IsolatedLog = Readonly<
 export interface IsolatedContext {
   readonly run: AttemptInfo;
   readonly log: IsolatedLog;
+  /** W3C traceparent of the attempt, for what the handler calls; null where nothing is traced. */
+  readonly traceparent: string | null;
   /** Records progress as an event: a fraction from 0 to 1 and a message. At most one a second is kept. */
   progress(fraction: number, message?: string): void;
   /** Ends the attempt and puts the run off, no attempt charged. @param seconds until it may start again. */

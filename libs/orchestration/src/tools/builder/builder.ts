@@ -4,6 +4,8 @@
  */
 import { ValidationError } from '@spine/core';
 import type { JsonObject, JsonValue } from '@spine/core';
+import { DurableWorkflow } from '../../durable/managed.ts';
+import type { ManagedHostOptions } from '../../durable/managed-host.ts';
 import { defineWorkflow } from '../../workflow/define.ts';
 import type {
   ApprovalStep,
@@ -184,15 +186,22 @@ export class WorkflowBuilder {
     return this.policy({ onFailure: this.#call('on_failure!', work, config, [], undefined) });
   }
 
-  /** @throws ValidationError as `defineWorkflow` does. */
-  build(options: ManagedOptions = {}): ManagedWorkflow {
+  /**
+   * A workflow to be run in this process; with `database` or `engine` durably, see {@link DurableWorkflow}.
+   * @throws ValidationError as `defineWorkflow` does.
+   */
+  build(options: ManagedHostOptions): DurableWorkflow;
+  build(options?: ManagedOptions): ManagedWorkflow;
+  build(options: ManagedHostOptions | ManagedOptions = {}): DurableWorkflow | ManagedWorkflow {
     const { input, steps, functions } = this.#draft;
     const linear = this.#place.linear;
     // What comes before is said by the order of the list.
     const listed = linear ? steps.map(({ dependsOn: _dependsOn, ...step }) => step) : steps;
     const policy = linear ? input.policy : { ...input.policy, mode: 'parallel' as const };
     const definition = defineWorkflow(present({ ...input, policy, steps: listed }));
-    return new ManagedWorkflow(definition, functions, options);
+    return 'database' in options || 'engine' in options
+      ? new DurableWorkflow(definition, functions, options)
+      : new ManagedWorkflow(definition, functions, options);
   }
 
   #placed(

@@ -24,6 +24,8 @@ export interface CatalogQuery {
   readonly sort?: (typeof CATALOG_SORTS)[number];
   /** 1 to 1,000. Default 50. */
   readonly limit?: number;
+  /** Hits to leave out before the first. Default 0. */
+  readonly offset?: number;
 }
 
 export const CATALOG_SORTS = ['relevance', 'name', 'success_rate', 'duration', 'steps'] as const;
@@ -50,7 +52,7 @@ export function searchCatalog(
   query: CatalogQuery = {},
   analytics?: RunAnalytics,
 ): CatalogResult {
-  const { limit = 50, sort = 'relevance' } = query;
+  const { limit = 50, offset = 0, sort = 'relevance' } = query;
   if (!Number.isInteger(limit) || limit < 1 || limit > 1_000) {
     const message = `${limit} is no limit; allowed are whole numbers from 1 to 1,000`;
     throw new ValidationError(`limit: ${message}`, {
@@ -73,7 +75,7 @@ export function searchCatalog(
     return [{ ...entry, score, steps: steps.length, stats }];
   });
   const sorted = hits.sort((a, b) => compare(a, b, sort) || (a.workflow.name < b.workflow.name ? -1 : 1));
-  return { hits: sorted.slice(0, limit), total: hits.length };
+  return { hits: sorted.slice(offset, offset + limit), total: hits.length };
 }
 
 function fits(workflow: WorkflowInput, { tags = [], domain, handler, kind }: CatalogQuery): boolean {

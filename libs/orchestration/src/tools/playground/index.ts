@@ -1,3 +1,10 @@
 export * from './playground.ts';
+export * from './answers.ts';
+export { PLAYGROUND_TAG, PlaygroundHandlers } from './live.ts';
+export { playgroundMovesFromJson } from './moves.ts';
+export type { PlaygroundMove } from './moves.ts';
 export type { PlaygroundOptions } from './execute.ts';
 export type { PlaygroundPeek, PlaygroundSnapshot, SettledStep, Waiting } from './snapshot.ts';
+export { mayGoOn, PLAYGROUND_LIMITS } from './session.ts';
+export type { OpenPlayground, PlaygroundSetup } from './session.ts';
+export * from './sessions.ts';

@@ -5,11 +5,12 @@
  * 1. Between two steps the run is paused, so that nothing has begun that nobody has looked at; it is resumed to begin the
  *    next piece of work, and paused again. 2. Work that has begun keeps its params; everything else sees the present ones.
  */
-import { assertNever } from '@spine/core';
+import { assertNever, sha256Hex } from '@spine/core';
 import type { JsonObject } from '@spine/core';
 import type { Command } from '../../engine/command.ts';
 import type { WorkflowEvent } from '../../engine/event.ts';
 import { newWorkflowState, plan } from '../../engine/plan.ts';
+import { stateToJson } from '../../engine/state-json.ts';
 import type { RunOutcome, WorkflowState } from '../../engine/state.ts';
 import type { WorkflowDefinition } from '../../workflow/model.ts';
 
@@ -55,8 +56,34 @@ export function nextOf(definition: WorkflowDefinition, moment: Moment): Next {
 
 /** The moment after an event. */
 export function after(definition: WorkflowDefinition, moment: Moment, event: WorkflowEvent): Moment {
-  const { state, commands } = plan(definition, moment.state, event, moment.now);
-  return commands.reduce(note, { ...moment, state });
+  return told(definition, moment, event).moment;
+}
+
+/** The same, and why the event counted for nothing; null when it did count. */
+export function told(
+  definition: WorkflowDefinition,
+  moment: Moment,
+  event: WorkflowEvent,
+): { readonly moment: Moment; readonly ignored: string | null } {
+  const { state, commands, ignored } = plan(definition, moment.state, event, moment.now);
+  return { moment: commands.reduce(note, { ...moment, state }), ignored };
+}
+
+/** SHA-256 of all that decides what comes after a moment. */
+export function momentHash({ state, now, begun, timers, outputs, started }: Moment): string {
+  const work = begun.map(({ unit, attempt }) => `${unit}#${attempt}`);
+  return sha256Hex(
+    sorted({ state: stateToJson(state), now, begun: work, timers: [...timers], outputs, started }),
+  );
+}
+
+/** JSON with sorted keys. Not the canonical one, whose depth is limited: outputs may be as deep as that themselves. */
+function sorted(value: unknown): string {
+  return JSON.stringify(value, (_key, each: unknown) =>
+    typeof each === 'object' && each !== null && !Array.isArray(each)
+      ? Object.fromEntries(Object.entries(each).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : each,
+  );
 }
 
 /** The moment with other params for what has not begun. */

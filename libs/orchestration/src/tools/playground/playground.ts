@@ -1,23 +1,33 @@
 /** A run that is gone through by hand: a step forth, a step back, other params, and on. */
-import { OrchestrationError, ValidationError } from '@spine/core';
+import { ConflictError, OrchestrationError, ValidationError } from '@spine/core';
 import type { JsonObject, JsonValue } from '@spine/core';
 import { SETTLED_STATUSES } from '../../engine/state.ts';
 import type { StepStatus } from '../../engine/state.ts';
+import type { StepResult } from '../../workflow/step-result.ts';
 import { defineWorkflow } from '../../workflow/define.ts';
 import type { WorkflowDefinition, WorkflowInput } from '../../workflow/model.ts';
-import { carryOut, fire } from './execute.ts';
+import { fromRecordedResult } from '../record/recorded-result.ts';
+import { fire, perform, settle } from './execute.ts';
 import type { PlaygroundOptions } from './execute.ts';
-import { after, firstMoment, nextOf, withParams } from './moment.ts';
-import type { Moment } from './moment.ts';
-import { snapshotOf } from './snapshot.ts';
-import type { PlaygroundPeek, PlaygroundSnapshot, Waiting } from './snapshot.ts';
+import { firstMoment, momentHash, nextOf, told, withParams } from './moment.ts';
+import type { Moment, Next } from './moment.ts';
+import { withoutLastStep, workMove } from './moves.ts';
+import type { PlaygroundMove } from './moves.ts';
+import { peekOf, runStatusOf, snapshotOf } from './snapshot.ts';
+import type { PlaygroundPeek, PlaygroundSnapshot } from './snapshot.ts';
 
 interface Loaded {
   readonly definition: WorkflowDefinition;
-  readonly moments: Moment[];
-  readonly snapshots: PlaygroundSnapshot[];
   readonly params: JsonObject;
+  readonly moments: Moment[];
+  /** Made when they are looked at: each compares all steps. */
+  readonly snapshots: (() => PlaygroundSnapshot)[];
+  /** What has led to the last moment. */
+  readonly moves: PlaygroundMove[];
 }
+
+type MayGoOn = (taken: number) => boolean;
+const always: MayGoOn = () => true;
 
 const START = new Date('2026-01-01T00:00:00Z');
 
@@ -43,59 +53,57 @@ export class WorkflowPlayground {
       params,
       ...(environment === undefined ? {} : { environment }),
     };
-    this.#loaded = { definition, moments: [firstMoment(started, START)], snapshots: [], params };
+    this.#loaded = { definition, moments: [firstMoment(started, START)], snapshots: [], params, moves: [] };
+  }
+
+  /**
+   * Loads a workflow and goes through moves made before, with the answers given then: no handler is called.
+   * @throws ValidationError as `load` does; ConflictError where they do not fit, as after a change of the planner.
+   */
+  restore(workflow: WorkflowInput, params: JsonObject, moves: readonly PlaygroundMove[]): void {
+    this.load(workflow, params);
+    moves.forEach((move, at) => {
+      if (!this.#again(move)) throw new ConflictError(`move ${at + 1} (${move.type}) no longer fits the run`);
+    });
   }
 
   /** Does what comes next: one call of a handler, or time passes until the next timer. */
   async step(): Promise<PlaygroundSnapshot> {
-    const { definition, moments, snapshots } = this.#run();
+    const { definition, snapshots } = this.#run();
     const before = this.#moment();
     const next = nextOf(definition, before);
-    const index = snapshots.length + 1;
-    if (next.type === 'waiting' || next.type === 'ended') {
-      // What has settled on the way there (a choice, a skipped step) is kept; a second look changes nothing.
-      if (next.moment.state !== before.state) moments.splice(-1, 1, next.moment);
-      return snapshotOf(index, next, before, next.moment, null);
+    if (next.type === 'work') {
+      const performed = await perform(definition, next, this.#options);
+      const moment = settle(definition, next, performed);
+      return this.#forth(next, moment, performed.result, workMove(next.work, performed))();
     }
-    const { moment, result } =
-      next.type === 'timer'
-        ? { moment: fire(definition, next), result: null }
-        : await carryOut(definition, next, this.#options);
-    const snapshot = snapshotOf(index, next, before, moment, result);
-    moments.push(moment);
-    snapshots.push(snapshot);
-    return snapshot;
+    if (next.type === 'timer')
+      return this.#forth(next, fire(definition, next), null, { type: 'timer', timer: next.timer })();
+    this.#look(next.moment);
+    return snapshotOf(snapshots.length + 1, next, before, next.moment, null);
   }
 
   /** Back to before the last step forth; false at the beginning. */
   stepBack(): boolean {
-    const { moments, snapshots } = this.#run();
-    if (snapshots.length === 0) return false;
-    snapshots.pop();
-    moments.pop();
+    const loaded = this.#run();
+    if (loaded.snapshots.length === 0) return false;
+    loaded.snapshots.pop();
+    loaded.moments.pop();
+    loaded.moves.splice(0, Infinity, ...withoutLastStep(loaded.moves));
     return true;
   }
 
   /** What comes next, without doing it. */
   peek(): PlaygroundPeek {
-    const next = nextOf(this.#run().definition, this.#moment());
-    switch (next.type) {
-      case 'work':
-        return { type: 'work', unit: next.work.unit, attempt: next.work.attempt, params: next.work.params };
-      case 'timer':
-        return { type: 'timer', timer: next.timer, at: next.at, ...waitingOf(next.moment) };
-      case 'waiting':
-        return { type: 'waiting', ...waitingOf(next.moment) };
-      case 'ended':
-        return { type: 'ended', status: next.outcome.status, outputs: next.moment.outputs };
-    }
+    return peekOf(nextOf(this.#run().definition, this.#moment()));
   }
 
   /**
-   * Goes on until a step has settled, or there is nothing more to do.
+   * Goes on until a step has settled, there is nothing more to do, or it may not.
+   * @param mayGoOn asked before each step with the number of those taken. Default: it always may.
    * @throws ValidationError for a step that the workflow does not have.
    */
-  async runTo(step: string): Promise<readonly PlaygroundSnapshot[]> {
+  async runTo(step: string, mayGoOn: MayGoOn = always): Promise<readonly PlaygroundSnapshot[]> {
     const { definition } = this.#run();
     if (!definition.steps.some(({ name }) => name === step)) {
       const message = `there is no step ${step}`;
@@ -103,29 +111,40 @@ export class WorkflowPlayground {
         issues: [{ field: 'step', code: 'unknown_step', message }],
       });
     }
-    return this.#goOn(() => SETTLED_STATUSES.has(this.#moment().state.steps.get(step)?.status ?? 'pending'));
+    return this.#goOn((taken) => !this.hasSettled(step) && mayGoOn(taken));
   }
 
-  /** Goes on until the run has ended, or waits for a decision or a signal. */
-  runAll(): Promise<readonly PlaygroundSnapshot[]> {
-    return this.#goOn(() => false);
+  /** Goes on until the run has ended, waits for a decision or a signal, or may not. */
+  runAll(mayGoOn: MayGoOn = always): Promise<readonly PlaygroundSnapshot[]> {
+    return this.#goOn(mayGoOn);
+  }
+
+  hasSettled(step: string): boolean {
+    return SETTLED_STATUSES.has(this.#moment().state.steps.get(step)?.status ?? 'pending');
   }
 
   /** For everything that has not begun. Stays when going back before it, until `reset`. */
   setParam(name: string, value: JsonValue): void {
-    const { moments } = this.#run();
-    moments.forEach((moment, at) => {
-      moments[at] = withParams(moment, { [name]: value });
+    this.setParams({ [name]: value });
+  }
+
+  setParams(params: JsonObject): void {
+    const loaded = this.#run();
+    loaded.moments.forEach((moment, at) => {
+      loaded.moments[at] = withParams(moment, params);
     });
+    loaded.moves.push({ type: 'params', params: { ...params } });
   }
 
-  /** Answers an approval that the run waits for. */
-  decide(step: string, approved: boolean, by: string): void {
-    this.#tell({ type: 'approval_decided', step, approved, by });
+  /** Answers an approval that the run waits for. Why it counted for nothing; null when it did count. */
+  decide(step: string, approved: boolean, by: string, comment?: string): string | null {
+    const decision = { step, approved, by, ...(comment === undefined ? {} : { comment }) };
+    return this.#tell({ type: 'approval_decided', ...decision }, { type: 'decide', ...decision });
   }
 
-  signal(name: string, data: JsonObject = {}): void {
-    this.#tell({ type: 'signal', name, data });
+  /** Why it counted for nothing; null when it did count. */
+  signal(name: string, data: JsonObject = {}): string | null {
+    return this.#tell({ type: 'signal', name, data }, { type: 'signal', name, data: { ...data } });
   }
 
   /** Back to the beginning, with the params it was loaded with. */
@@ -136,7 +155,34 @@ export class WorkflowPlayground {
 
   /** Steps forth so far, without those taken back. */
   get history(): readonly PlaygroundSnapshot[] {
-    return [...this.#run().snapshots];
+    return this.historyBetween(0, this.stepCount);
+  }
+
+  /** How many there are. */
+  get stepCount(): number {
+    return this.#run().snapshots.length;
+  }
+
+  /** The steps forth from `begin` up to, without, `end`, counted from 0. */
+  historyBetween(begin: number, end: number): readonly PlaygroundSnapshot[] {
+    return this.#run()
+      .snapshots.slice(begin, end)
+      .map((snapshot) => snapshot());
+  }
+
+  /** What has led here, for {@link restore}. */
+  get moves(): readonly PlaygroundMove[] {
+    return [...this.#run().moves];
+  }
+
+  /** SHA-256 of where it is: the same after the same moves. */
+  get hash(): string {
+    return momentHash(this.#moment());
+  }
+
+  /** Of the run. */
+  get status(): PlaygroundSnapshot['run'] {
+    return runStatusOf(this.#moment());
   }
 
   /** The run as it is. */
@@ -161,15 +207,14 @@ export class WorkflowPlayground {
 
   /** Steps of the workflow that have not settled. */
   get remaining(): readonly string[] {
-    const { steps } = this.#moment().state;
     return this.#run()
       .definition.steps.map(({ name }) => name)
-      .filter((name) => !SETTLED_STATUSES.has(steps.get(name)?.status ?? 'pending'));
+      .filter((name) => !this.hasSettled(name));
   }
 
-  async #goOn(done: () => boolean): Promise<readonly PlaygroundSnapshot[]> {
+  async #goOn(mayGoOn: MayGoOn): Promise<readonly PlaygroundSnapshot[]> {
     const taken: PlaygroundSnapshot[] = [];
-    while (!done()) {
+    while (mayGoOn(taken.length)) {
       const snapshot = await this.step();
       if (snapshot.type === 'waiting' || snapshot.type === 'ended') break;
       taken.push(snapshot);
@@ -177,10 +222,68 @@ export class WorkflowPlayground {
     return taken;
   }
 
-  #tell(event: Parameters<typeof after>[2]): void {
-    const { definition, moments } = this.#run();
-    const { moment } = nextOf(definition, this.#moment());
-    moments.splice(-1, 1, after(definition, moment, event));
+  #forth(
+    next: Next,
+    moment: Moment,
+    result: StepResult | null,
+    move: PlaygroundMove,
+  ): () => PlaygroundSnapshot {
+    const { moments, snapshots, moves } = this.#run();
+    const before = this.#moment();
+    const index = snapshots.length + 1;
+    const snapshot = (): PlaygroundSnapshot => snapshotOf(index, next, before, moment, result);
+    moments.push(moment);
+    snapshots.push(snapshot);
+    moves.push(move);
+    return snapshot;
+  }
+
+  /** What has settled on the way (a choice, a skipped step) is kept; a second look changes nothing. */
+  #look(moment: Moment): void {
+    const loaded = this.#run();
+    if (momentHash(moment) === this.hash) return;
+    loaded.moments.splice(-1, 1, moment);
+    loaded.moves.push({ type: 'look' });
+  }
+
+  #tell(event: Parameters<typeof told>[2], move: PlaygroundMove): string | null {
+    const loaded = this.#run();
+    const { definition } = loaded;
+    const { moment, ignored } = told(definition, nextOf(definition, this.#moment()).moment, event);
+    if (ignored !== null) return ignored;
+    loaded.moments.splice(-1, 1, moment);
+    loaded.moves.push(move);
+    return null;
+  }
+
+  /** Whether the move could be made. */
+  #again(move: PlaygroundMove): boolean {
+    const { definition } = this.#run();
+    const next = nextOf(definition, this.#moment());
+    switch (move.type) {
+      case 'work': {
+        if (next.type !== 'work' || next.work.unit !== move.unit || next.work.attempt !== move.attempt)
+          return false;
+        const result = fromRecordedResult(move.result);
+        this.#forth(next, settle(definition, next, { result, slept: move.slept }), result, move);
+        return true;
+      }
+      case 'timer':
+        if (next.type !== 'timer' || next.timer !== move.timer) return false;
+        this.#forth(next, fire(definition, next), null, move);
+        return true;
+      case 'look':
+        if (next.type === 'work' || next.type === 'timer') return false;
+        this.#look(next.moment);
+        return true;
+      case 'params':
+        this.setParams(move.params);
+        return true;
+      case 'decide':
+        return this.decide(move.step, move.approved, move.by, move.comment) === null;
+      case 'signal':
+        return this.signal(move.name, move.data) === null;
+    }
   }
 
   #run(): Loaded {
@@ -193,13 +296,4 @@ export class WorkflowPlayground {
     if (moment === undefined) throw new OrchestrationError('the playground has lost its beginning');
     return moment;
   }
-}
-
-function waitingOf({ state }: Moment): Waiting {
-  return {
-    approvals: state.steps
-      .entries()
-      .flatMap(([name, { status }]) => (status === 'awaiting_approval' ? [name] : [])),
-    signals: Object.keys(state.head.waiters),
-  };
 }

@@ -54,7 +54,6 @@ export function snapshotOf(
   now: Moment,
   result: StepResult | null,
 ): PlaygroundSnapshot {
-  const { phase } = now.state.head;
   const work = next.type === 'work' ? next.work : null;
   return {
     index,
@@ -68,6 +67,34 @@ export function snapshotOf(
       return known || !SETTLED_STATUSES.has(status) ? [] : [{ step, status, output, error }];
     }),
     at: now.now,
-    run: phase.type === 'ended' ? phase.outcome.status : 'running',
+    run: runStatusOf(now),
+  };
+}
+
+export function runStatusOf({ state }: Moment): PlaygroundSnapshot['run'] {
+  const { phase } = state.head;
+  return phase.type === 'ended' ? phase.outcome.status : 'running';
+}
+
+/** What comes next, as it is shown. */
+export function peekOf(next: Next): PlaygroundPeek {
+  switch (next.type) {
+    case 'work':
+      return { type: 'work', unit: next.work.unit, attempt: next.work.attempt, params: next.work.params };
+    case 'timer':
+      return { type: 'timer', timer: next.timer, at: next.at, ...waitingOf(next.moment) };
+    case 'waiting':
+      return { type: 'waiting', ...waitingOf(next.moment) };
+    case 'ended':
+      return { type: 'ended', status: next.outcome.status, outputs: next.moment.outputs };
+  }
+}
+
+function waitingOf({ state }: Moment): Waiting {
+  return {
+    approvals: state.steps
+      .entries()
+      .flatMap(([name, { status }]) => (status === 'awaiting_approval' ? [name] : [])),
+    signals: Object.keys(state.head.waiters),
   };
 }

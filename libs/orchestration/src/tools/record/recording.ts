@@ -3,33 +3,22 @@
  * the tests.
  */
 import { z } from 'zod';
-import { ERROR_CATEGORIES, findJsonProblems, parseStrictJson, ValidationError } from '@spine/core';
-import type { JsonValue } from '@spine/core';
-
+import { parseStrictJson, ValidationError } from '@spine/core';
 import type { Command } from '../../engine/command.ts';
 import type { TraceEntry } from '../../engine/in-memory.ts';
 import { STEP_STATUSES } from '../../engine/state.ts';
 import type { StepResult } from '../../workflow/step-result.ts';
 import type { WorkflowRunResult } from '../run/run.ts';
+import {
+  recordedErrorJson,
+  recordedObjectJson,
+  recordedResultJson,
+  toRecordedResult,
+} from './recorded-result.ts';
 
 export const RECORDING_FORMAT = 'spine.recording/v1';
 
-/** Under the type that the rest of the code has for it. */
-const jsonValue: z.ZodType<JsonValue> = z.json();
-const object = z.record(z.string(), jsonValue);
-const error = z.strictObject({
-  message: z.string(),
-  type: z.string(),
-  category: z.enum(ERROR_CATEGORIES),
-  retryable: z.boolean(),
-  retryAfterSeconds: z.number().nullable(),
-});
-/** What a step may say besides (quality, modifications) is kept as it is. */
-const result = z.discriminatedUnion('status', [
-  z.looseObject({ status: z.literal('ok'), output: object }),
-  z.looseObject({ status: z.literal('fail'), error }),
-  z.strictObject({ status: z.literal('skip'), reason: z.string() }),
-]);
+const object = recordedObjectJson;
 
 const recordingJson = z.strictObject({
   format: z.literal(RECORDING_FORMAT),
@@ -47,7 +36,7 @@ const recordingJson = z.strictObject({
       kind: z.enum(['operation', 'lambda']),
       handler: z.string(),
       params: object,
-      result,
+      result: recordedResultJson,
     }),
   ),
   decisions: z.array(
@@ -62,7 +51,7 @@ const recordingJson = z.strictObject({
       status: z.enum(STEP_STATUSES),
       attempts: z.int().min(0),
       output: object.nullable(),
-      error: error.nullable(),
+      error: recordedErrorJson.nullable(),
     }),
   ),
 });
@@ -151,9 +140,9 @@ export function recordingToJson(recording: WorkflowRecording): string {
 }
 
 function keep(answer: StepResult): RecordedCall['result'] {
-  const plain: unknown = JSON.parse(JSON.stringify(answer));
-  if (findJsonProblems(answer).length > 0) throw refused('calls', 'a result is not JSON');
-  return result.parse(plain);
+  const kept = toRecordedResult(answer);
+  if (kept === null) throw refused('calls', 'a result is not JSON');
+  return kept;
 }
 
 function refused(field: string, message: string): ValidationError {

@@ -10,6 +10,7 @@ import type { WorkflowDefinition } from '../../workflow/model.ts';
 import { StepResult } from '../../workflow/step-result.ts';
 import { runInMemory } from '../run/run.ts';
 import type { WorkflowRunResult } from '../run/run.ts';
+import { fromRecordedResult } from './recorded-result.ts';
 import { callKey, recordRun } from './recording.ts';
 import type { RecordedCall, WorkflowRecording } from './recording.ts';
 
@@ -75,17 +76,12 @@ class RecordedAnswers implements StepExecutor {
 
   run(...[handler, , { command, runId }]: Parameters<StepExecutor['run']>): StepResult {
     const call = this.#calls.get(callKey(runId.slice(REPLAY.length), command.unit, command.attempt));
-    if (call?.handler === handler && call.kind === command.call.kind) return answerOf(call.result);
+    if (call?.handler === handler && call.kind === command.call.kind) return fromRecordedResult(call.result);
     return StepResult.fail(`no call of ${handler} is recorded for ${command.unit}#${command.attempt}`, {
       category: ErrorCategory.ORCHESTRATION,
       type: 'NotRecorded',
     });
   }
-}
-
-function answerOf(result: RecordedCall['result']): StepResult {
-  // Read back by the schema of recordings; what a step says besides its output was a StepResult's when it was kept.
-  return result as StepResult;
 }
 
 /** What is different between two recordings: the run's end, its steps, and the calls it made. */

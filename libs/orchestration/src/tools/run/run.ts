@@ -2,7 +2,8 @@
 import type { ErrorInfo, JsonObject } from '@spine/core';
 import { InMemoryWorkflows } from '../../engine/in-memory.ts';
 import type { InMemoryOptions, TraceEntry } from '../../engine/in-memory.ts';
-import type { RunOutcome, StepStatus } from '../../engine/state.ts';
+import type { Command } from '../../engine/command.ts';
+import type { RunOutcome, StepStatus, WorkflowState } from '../../engine/state.ts';
 import type { WorkflowDefinition } from '../../workflow/model.ts';
 
 export interface StepRun {
@@ -72,12 +73,31 @@ export function resultOf(
   runId: string,
   startedAt: Date,
 ): WorkflowRunResult {
-  const { head, steps } = workflows.state(runId);
-  const completion = workflows.completion(runId);
+  const result = runResultOf(definition, {
+    runId,
+    state: workflows.state(runId),
+    trace: workflows.trace,
+  });
+  return { ...result, startedAt };
+}
+
+/**
+ * What has come of a run, told by its state and its trace, which holds its children's events too.
+ * @param of.runId as in the trace.
+ */
+export function runResultOf(
+  definition: WorkflowDefinition,
+  of: { readonly runId: string; readonly state: WorkflowState; readonly trace: readonly TraceEntry[] },
+): WorkflowRunResult {
+  const { runId, trace } = of;
+  const { head, steps } = of.state;
+  const own = trace.filter((entry) => entry.runId === runId);
+  const completion = completionIn(own);
   const names = new Set([
     ...definition.steps.map(({ name }) => name),
     ...steps.entries().map(([name]) => name),
   ]);
+  const startedAt = own[0]?.at ?? new Date(0);
   return {
     runId,
     workflow: definition.name,
@@ -100,7 +120,16 @@ export function resultOf(
       };
     }),
     startedAt,
-    endedAt: workflows.trace.findLast((entry) => entry.runId === runId)?.at ?? startedAt,
-    trace: workflows.trace,
+    endedAt: own.at(-1)?.at ?? startedAt,
+    trace,
   };
+}
+
+/** A run that went on as a new one has not ended by that. */
+function completionIn(own: readonly TraceEntry[]): Extract<Command, { type: 'complete' }> | null {
+  for (const { commands } of own.toReversed()) {
+    const end = commands.find((command) => command.type === 'complete');
+    if (end?.type === 'complete') return end.status === 'continued' ? null : end;
+  }
+  return null;
 }

@@ -51,7 +51,7 @@ function shapeName(kind: StepKind): string {
 function quoted(text: string): string {
   const lines = text.split('\n').map((line) =>
     line
-      .replace(/[\p{Cc}\p{Cf}\u2028\u2029]+/gu, ' ')
+      .replace(/[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029\uFFFE\uFFFF]+/gu, ' ')
       .replaceAll('\\', '\\\\')
       .replaceAll('"', '\\"'),
   );

@@ -2,3 +2,4 @@ export * from './ascii.ts';
 export * from './describe.ts';
 export * from './dot.ts';
 export * from './mermaid.ts';
+export * from './svg.ts';

@@ -1,11 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { ValidationError } from '@spine/core';
 import type { StepStatus } from '../../engine/state.ts';
 import type { WorkflowInput } from '../../workflow/model.ts';
 import { visualizeAscii } from './ascii.ts';
 import { visualizeSummary } from './describe.ts';
 import { visualizeDot } from './dot.ts';
 import { visualizeMermaid } from './mermaid.ts';
+import { SVG_LIMITS, visualizeSvg } from './svg.ts';
 
 const chain: WorkflowInput = {
   name: 'etl.chain',
@@ -78,6 +80,32 @@ describe('DOT', () => {
     expect(text).toContain('fillcolor="#fcd34d", tooltip="awaiting_approval"');
     expect(text).toContain('s1 -> s2 [label="steps.fetch.output.n > 9"];');
     expect(visualizeDot(chain)).toContain('s0 -> s1 [style=dotted];');
+  });
+});
+
+describe('SVG', () => {
+  it('has a node a step, coloured by its status, and an arrow an edge', async () => {
+    const svg = await visualizeSvg(chain, { statuses });
+    expect(svg).toContain('<svg ');
+    expect(svg.match(/class="node"/g)).toHaveLength(3);
+    expect(svg.match(/class="edge"/g)).toHaveLength(2);
+    expect(svg).toContain('>transform</text>');
+    expect(svg).toContain('fill="#86efac"');
+  });
+
+  it('is refused for what would take long to draw', async () => {
+    const steps = Array.from({ length: SVG_LIMITS.steps + 1 }, (_, index) => ({
+      kind: 'lambda' as const,
+      name: `s${index}`,
+      handler: 'f',
+    }));
+    await expect(visualizeSvg({ name: 'many', steps })).rejects.toThrow(ValidationError);
+    const dense = steps.slice(0, 60).map((step, index) => ({
+      ...step,
+      dependsOn: steps.slice(Math.max(0, index - 9), index).map(({ name }) => name),
+    }));
+    const workflow: WorkflowInput = { name: 'dense', policy: { mode: 'parallel' }, steps: dense };
+    await expect(visualizeSvg(workflow)).rejects.toThrow('at most 400 arrows');
   });
 });
 
@@ -179,6 +207,25 @@ describe('texts of a definition', () => {
         ]);
         expect(visualizeAscii(drawn(text))).toMatch(/^[^\p{Cc}\p{Cf}]*$/mu);
       }),
+    );
+  });
+
+  it('never become elements or attributes of an image', async () => {
+    // What an image of this workflow consists of, whatever its texts say.
+    const tagsOf = (svg: string): string[] =>
+      [...svg.replace(/<!--.*?-->/gs, '').matchAll(/<([^\s>/]+)([^>]*)>/g)].map(([, tag, attributes]) =>
+        [tag, ...[...(attributes ?? '').matchAll(/([\w:]+)=/g)].map(([, name]) => name)].join(' '),
+      );
+    const usual = new Set(tagsOf(await visualizeSvg(drawn('plain'))));
+    expect([...usual].join(' ')).not.toMatch(/script|href|\bon/);
+    await fc.assert(
+      fc.asyncProperty(sneaky, async (text) => {
+        fc.pre(text !== 'next');
+        const svg = await visualizeSvg(drawn(text));
+        expect(tagsOf(svg).filter((tag) => !usual.has(tag))).toEqual([]);
+        expect(svg.match(/class="node"/g)).toHaveLength(2);
+      }),
+      { numRuns: 40 },
     );
   });
 });

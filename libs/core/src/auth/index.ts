@@ -1,0 +1,11 @@
+export { API_KEY_PREFIX, formatApiKey, isKeyUsable, parseApiKey, type KeyState } from './api-key.ts';
+export {
+  mayGrant,
+  NAMESPACE,
+  satisfiesScope,
+  SCOPES,
+  type Grant,
+  type GrantVerdict,
+  type Scope,
+} from './scopes.ts';
+export { hideSecretFields, isSecretName, secretTexts } from './secret-names.ts';
