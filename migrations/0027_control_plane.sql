@@ -39,6 +39,10 @@ BEGIN
   IF NOT pg_has_role(current_user, 'spine_reader', 'MEMBER') THEN
     EXECUTE format('GRANT spine_reader TO %I', current_user);
   END IF;
+EXCEPTION
+  WHEN insufficient_privilege THEN
+    RAISE EXCEPTION 'the migrating user is no member of spine_reader, which another user has created'
+      USING HINT = 'run once as an administrator: GRANT spine_reader TO <the migrating user>;';
 END
 $$;
 -- What stands in the tables there are now. A later table is readable when its migration says so.

@@ -13,8 +13,8 @@ beforeAll(async () => {
   database = await createEmptyDatabase();
   admin = createPool({ connectionString: database.connectionString, role: null, max: 1 });
   await admin.query(`CREATE ROLE ${role} LOGIN NOSUPERUSER CREATEROLE PASSWORD 'x'`);
-  // What migration 0001 does where it may create roles; the role is there from the other databases of this server.
-  await admin.query(`GRANT spine_app TO ${role}`);
+  // What the migrations do where they create the roles; these are there from the other databases of this server.
+  await admin.query(`GRANT spine_app, spine_reader TO ${role}`);
   await admin.query(`ALTER DATABASE ${database.name} OWNER TO ${role}`);
 });
 afterAll(async () => {
