@@ -176,6 +176,16 @@ describe('a certified partition', () => {
     expect(await certify(base.db, question())).toMatchObject({ isReady: true });
   });
 
+  it('is stale also when that changed within the same millisecond', async () => {
+    await putCalcDependencies(base.db, [DEPENDENCY]);
+    await reachAll();
+    await base.admin.query(
+      `UPDATE manifest SET updated_at = '2026-01-02T03:04:05.000001Z'::timestamptz
+         + CASE WHEN stage = 'INGESTED' THEN interval '1 microsecond' ELSE interval '0' END`,
+    );
+    expect(codes(await certify(base.db, question()))).toContain('DEPENDENCY_STALE');
+  });
+
   it('needs what it depends on in another domain, by the fields that name it there', async () => {
     await reachAll();
     const calendar = {

@@ -19,8 +19,8 @@ const dependency: DependencyFact = {
     description: null,
   },
   partitionKey: OTC,
-  madeAt: at(2),
-  dependsOnMadeAt: at(1),
+  madeAt: 2n,
+  dependsOnMadeAt: 1n,
 };
 
 const READY: ReadinessFacts = {
@@ -100,18 +100,16 @@ describe('a partition', () => {
     expect(codes({ dependencies: [{ ...dependency, dependsOnMadeAt: null }] })).toEqual([
       'DEPENDENCY_MISSING',
     ]);
-    expect(codes({ dependencies: [{ ...dependency, dependsOnMadeAt: at(3) }] })).toEqual([
-      'DEPENDENCY_STALE',
-    ]);
+    expect(codes({ dependencies: [{ ...dependency, dependsOnMadeAt: 3n }] })).toEqual(['DEPENDENCY_STALE']);
     // Made in one transaction: current.
-    expect(codes({ dependencies: [{ ...dependency, dependsOnMadeAt: at(2) }] })).toEqual([]);
+    expect(codes({ dependencies: [{ ...dependency, dependsOnMadeAt: 2n }] })).toEqual([]);
   });
 
   it('tells of optional dependencies without being held up', () => {
     const optional = { ...dependency.dependency, dependencyType: 'OPTIONAL' as const };
     const verdict = readinessVerdict({
       ...READY,
-      dependencies: [{ ...dependency, dependency: optional, dependsOnMadeAt: at(3) }],
+      dependencies: [{ ...dependency, dependency: optional, dependsOnMadeAt: 3n }],
     });
     expect(verdict.isReady).toBe(true);
     expect(verdict.notes).toEqual([

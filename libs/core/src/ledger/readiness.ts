@@ -41,10 +41,10 @@ export interface DependencyFact {
   readonly dependency: CalcDependency;
   /** Of the calculation, canonical. */
   readonly partitionKey: string;
-  /** When the calculation was made; null when it was not. */
-  readonly madeAt: Date | null;
-  /** When what it depends on was made; null when it was not. */
-  readonly dependsOnMadeAt: Date | null;
+  /** When the calculation was made, in microseconds since 1970; null when it was not. */
+  readonly madeAt: bigint | null;
+  /** When what it depends on was made, likewise. A millisecond holds more than one stage. */
+  readonly dependsOnMadeAt: bigint | null;
 }
 
 export interface ReadinessFacts {
@@ -210,7 +210,7 @@ function dependencyReason(fact: DependencyFact): BlockingReason | null {
     const message = `${needs}, which ${calc} needs for ${partitionKey}, was not made`;
     return { code: 'DEPENDENCY_MISSING', partitionKey, message };
   }
-  if (dependsOnMadeAt.getTime() <= madeAt.getTime()) return null;
+  if (dependsOnMadeAt <= madeAt) return null;
   const message = `${needs} changed after ${calc} was made for ${partitionKey}`;
   return { code: 'DEPENDENCY_STALE', partitionKey, message };
 }

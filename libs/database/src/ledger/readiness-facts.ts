@@ -105,7 +105,7 @@ async function dependencyFacts(
       needs === null ? [] : [stageId(dependency.dependsOnDomain, needs, dependency.dependsOnStage)],
     ),
   ]);
-  const when = (domainOf: string, key: string | null, stage: string): Date | null =>
+  const when = (domainOf: string, key: string | null, stage: string): bigint | null =>
     key === null ? null : (made.get(canonicalJson(stageId(domainOf, key, stage))) ?? null);
   return asked.map(({ dependency, key, needs }) => ({
     dependency,
@@ -121,13 +121,17 @@ function stageId(domain: string, key: string, stage: string): StageId {
   return [domain, key, stage];
 }
 
-async function madeAt(on: On, stages: readonly StageId[]): Promise<ReadonlyMap<string, Date>> {
+/** To the microsecond: of two stages within a millisecond the later one counts. */
+async function madeAt(on: On, stages: readonly StageId[]): Promise<ReadonlyMap<string, bigint>> {
   const column = (index: 0 | 1 | 2) => textArray(stages.map((id) => id[index]));
-  const { rows } = await sql<{ domain: string; partition_key: string; stage: string; updated_at: Date }>`
-    SELECT m.domain, m.partition_key, m.stage, m.updated_at FROM manifest m
+  const { rows } = await sql<{ domain: string; partition_key: string; stage: string; made_at: string }>`
+    SELECT m.domain, m.partition_key, m.stage, (extract(epoch FROM m.updated_at) * 1000000)::bigint::text AS made_at FROM manifest m
     JOIN (SELECT DISTINCT * FROM unnest(${column(0)}::text[], ${column(1)}::text[], ${column(2)}::text[])
       AS t(domain, partition_key, stage)) a USING (domain, partition_key, stage)`.execute(on);
   return new Map(
-    rows.map((row) => [canonicalJson(stageId(row.domain, row.partition_key, row.stage)), row.updated_at]),
+    rows.map((row) => [
+      canonicalJson(stageId(row.domain, row.partition_key, row.stage)),
+      BigInt(row.made_at),
+    ]),
   );
 }
