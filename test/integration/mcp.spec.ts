@@ -9,6 +9,7 @@ import type { SpineClient } from '@spine/sdk';
 import { waitFor } from '@spine/testing';
 import { listIn, randomKey, startApi } from './api-support.ts';
 import type { Api, Json } from './api-support.ts';
+import { deferred } from './engine-run-support.ts';
 import { assistantOf } from './mcp-support.ts';
 import type { Assistant, Told } from './mcp-support.ts';
 import { quickClient } from './sdk-support.ts';
@@ -24,6 +25,8 @@ spec:
   steps:
     - { name: one, kind: lambda, handler: say, params: { word: hello } }
 `;
+
+const seen = deferred();
 
 let api: Api;
 let spine: SpineClient;
@@ -44,9 +47,15 @@ beforeAll(async () => {
       registry.registerTask(
         'rows',
         { description: 'Answers with many rows.', params: z.strictObject({}) },
-        (_params, ctx) => {
+        () => Promise.resolve({ rows: ROWS }),
+      );
+      registry.registerTask(
+        'halfway',
+        { description: 'Ends when its progress has been seen.', params: z.strictObject({}) },
+        async (_params, ctx) => {
           ctx.progress(0.5, 'half');
-          return Promise.resolve({ rows: ROWS });
+          await seen.promise;
+          return {};
         },
       );
     },
@@ -252,13 +261,13 @@ describe('writing, where it is allowed', () => {
     const done = await writer.call('run_wait', { run_id });
     expect(done.body['data']).toMatchObject({ ended: true, status: 'completed', trigger_source: 'mcp' });
 
-    const rows = await writer.call('run_submit', { kind: 'task', name: 'rows' });
+    const halfway = await writer.call('run_submit', { kind: 'task', name: 'halfway' });
     const told: object[] = [];
-    await writer.call(
-      'run_wait',
-      { run_id: rows.body['data']?.['run_id'] },
-      { onprogress: (each) => told.push(each) },
-    );
+    const onprogress = (each: object): void => {
+      told.push(each);
+      seen.resolve();
+    };
+    await writer.call('run_wait', { run_id: halfway.body['data']?.['run_id'] }, { onprogress });
     expect(told).toEqual([{ progress: 0.5, total: 1, message: 'half' }]);
 
     const long = await writer.call('run_submit', { kind: 'task', name: 'sleep', params: { seconds: 60 } });
