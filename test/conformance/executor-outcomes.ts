@@ -15,6 +15,15 @@ export function describeOutcomes({ opened, newFile, spec }: Suite, traits: Trait
     return executor.wait(await begin(work), LONG);
   };
 
+  /** Every place is taken at once, so that each has a thread that waits for more. */
+  const startThreads = async (): Promise<void> => {
+    const [file, release] = [newFile(), newFile()];
+    const together = traits.concurrency ?? 1;
+    const names = Array.from({ length: together }, (_, place) => String(place));
+    const meetings = names.map((name) => outcomeOf(spec('meet', { file, name, together, release })));
+    for (const met of await Promise.all(meetings)) expect(met).toMatchObject({ type: 'completed' });
+  };
+
   describe('a submission', () => {
     it('is refused with the field when params do not fit, and nothing runs', async () => {
       const file = newFile();
@@ -161,8 +170,9 @@ export function describeOutcomes({ opened, newFile, spec }: Suite, traits: Trait
 
     it('is retryable', async () => {
       const file = newFile();
-      // A thread has to be started and to load its code within it.
-      const timeoutSeconds = traits.inThisProcess ? 0.2 : 3;
+      // Else a thread would have to start and to load its code within the time.
+      if (!traits.inThisProcess) await startThreads();
+      const timeoutSeconds = traits.inThisProcess ? 0.2 : 1.5;
       expect(await outcomeOf(spec('hold', { file }, { timeoutSeconds, maxRetries: 1 }))).toMatchObject({
         type: 'timed_out',
         run: { attempt: 2 },

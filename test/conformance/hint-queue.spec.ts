@@ -81,6 +81,16 @@ describe.concurrent.each(BACKENDS)('%s', (_, open) => {
       });
     });
 
+    it('with what was said of them', async () => {
+      const lane = newLane();
+      const consumer = consume(lane);
+      for (const marks of [{}, { gated: true }, { early: true }, { gated: true, early: true }]) {
+        await queue.publish([hint(lane, marks)]);
+        const { gated, early } = await nextHint(consumer);
+        expect({ gated, early }).toEqual({ gated: false, early: false, ...marks });
+      }
+    });
+
     it('to a consumer that waited for them', async () => {
       const lane = newLane();
       const waiting = nextHint(consume(lane));

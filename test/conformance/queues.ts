@@ -67,7 +67,8 @@ function boardOf(queue: BullHintQueue): NonNullable<OpenQueue['finished']> {
 }
 
 function open(backend: BullBackend, logger: Logger): BullHintQueue {
-  return new BullHintQueue(backend, logger);
+  // A consumer without a hint answers soon; that one is silent is no subject of these tests.
+  return new BullHintQueue(backend, logger, { idleSeconds: 1, silentMs: 20_000 });
 }
 
 export async function openRedisQueue(): Promise<OpenBullQueue> {

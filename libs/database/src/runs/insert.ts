@@ -6,15 +6,17 @@
  *    is returned, and the caller compares the spec hashes.
  * 3. A fenced insert (a child submitted by a running attempt) happens only while its parent's epoch is current.
  * 4. `hinted = false` makes a run due for dispatch at once: the submitter knows that the queue is down.
- * 5. A run without a namespace of its own that has a parent, or does an older run again, is of that run's namespace. An
+ * 5. A run that a worker of this process has room for may be stored as claimed by it, as a claim right after the insert
+ *    would leave it: epoch 1, lease, event. Not one of a lane that is paused, and none that a claim has to look at closely.
+ * 6. A run without a namespace of its own that has a parent, or does an older run again, is of that run's namespace. An
  *    idempotency key is unique within a namespace.
  */
 import type { QueryConfig } from 'pg';
-import { InvariantError, priorityRank } from '@spine/core';
+import { InvariantError } from '@spine/core';
 import type { Priority, RunKind, RunStatus } from '@spine/core';
-import { plainArray, textArray } from '../sql/arrays.ts';
 import type { Queryable } from '../sql/pool.ts';
 import { findExisting } from './insert-existing.ts';
+import { insertQuery } from './insert-sql.ts';
 import type { RunRecord } from './record.ts';
 
 export interface NewRun {
@@ -79,207 +81,15 @@ export interface InsertInfo {
   readonly ambiguous: boolean;
   /** Whether a hint follows; false makes the relay and the workers' poll look at once. */
   readonly hinted: boolean;
+  /** Runs to be stored as claimed. Those that cannot be are queued; the outcome says which. */
+  readonly claim?: ClaimOnInsert | null;
 }
 
-/** How long a hint may take before the relay sends another. */
-export const HINT_GRACE = "interval '15 seconds'";
-
-/** Runs due later than this get no hint at submit: it would only occupy the queue's memory. The relay sends it in time. */
-export const HINT_HORIZON_MS = 3_600_000;
-
-const HINT_HORIZON = `interval '${HINT_HORIZON_MS} milliseconds'`;
-
-interface Variant {
-  readonly conflicts: boolean;
-  readonly fenced: boolean;
-  /** Whether some run uses an option of {@link RARE}. */
-  readonly extended: boolean;
-  /** Whether some run has a namespace or a principal of its own. */
-  readonly owned: boolean;
-  /** Whether some run comes from another one, whose namespace it takes on. */
-  readonly derived: boolean;
-  /** Whether some run is traced. */
-  readonly traced: boolean;
-}
-
-const INPUT = [
-  ['id', 'uuid'],
-  ['kind', 'text'],
-  ['name', 'text'],
-  ['lane', 'text'],
-  ['priority', 'smallint'],
-  ['params', 'text'],
-  ['metadata', 'text'],
-  ['tags', 'text'],
-  ['idempotency_key', 'text'],
-  ['spec_hash', 'text'],
-  ['correlation_id', 'text'],
-  ['parent_run_id', 'uuid'],
-  ['parent_epoch', 'bigint'],
-  ['retry_of_run_id', 'uuid'],
-  ['trigger_source', 'text'],
-  ['max_attempts', 'integer'],
-  ['retry_delay_ms', 'bigint'],
-  ['timeout_ms', 'bigint'],
-  ['dead_letter', 'boolean'],
-  ['run_after', 'timestamptz'],
-] as const;
-
-/** Few runs have these: an array of nulls each would be paid by all the others. */
-const RARE = [
-  ['expires_at', 'timestamptz'],
-  ['deadline_ms', 'bigint'],
-  ['singleton_key', 'text'],
-  ['retry_policy', 'text'],
-  ['gates', 'text'],
-  ['params_ref', 'text'],
-] as const;
-
-/** Absent in local mode. */
-const OWNER = [
-  ['namespace', 'text'],
-  ['submitted_by', 'text'],
-] as const;
-
-/** Absent where nothing is traced. */
-const TRACE = [['trace_context', 'text']] as const;
-
-const ORIGINS_NAMESPACE =
-  '(SELECT o.namespace FROM runs o WHERE o.id = COALESCE(i.parent_run_id, i.retry_of_run_id))';
-
-/** The columns that say whose a run is, each with where its value comes from. */
-function ownerColumns({ owned, derived }: Variant): readonly (readonly [string, string])[] {
-  const own = owned ? [['submitted_by', 'i.submitted_by'] as const] : [];
-  if (derived && owned) return [['namespace', `COALESCE(i.namespace, ${ORIGINS_NAMESPACE})`], ...own];
-  if (derived) return [['namespace', ORIGINS_NAMESPACE]];
-  return owned ? [['namespace', 'i.namespace'], ...own] : [];
-}
-
-function insertSql(variant: Variant): string {
-  const { conflicts, fenced, extended, owned, traced } = variant;
-  const input = [...INPUT, ...(extended ? RARE : []), ...(owned ? OWNER : []), ...(traced ? TRACE : [])];
-  const owner = ownerColumns(variant);
-  return `WITH i AS (
-  SELECT * FROM unnest(${input.map(([, type], index) => `$${index + 2}::${type}[]`).join(', ')})
-    AS t(${input.map(([name]) => name).join(', ')})
-), r AS (
-  INSERT INTO runs (id, kind, name, lane, priority, status, params, metadata, tags, idempotency_key, spec_hash,
-    correlation_id, parent_run_id, retry_of_run_id, trigger_source, max_attempts, retry_delay_ms, timeout_ms,
-    dead_letter, available_at, dispatch_after${
-      extended ? ', expires_at, run_deadline_at, singleton_key, retry_policy, gates, params_ref' : ''
-    }${owner.map(([column]) => `, ${column}`).join('')}${traced ? ', trace_context' : ''})
-  SELECT i.id, i.kind, i.name, i.lane, i.priority, CASE WHEN i.run_after > now() THEN 'pending' ELSE 'queued' END,
-    i.params::jsonb, i.metadata::jsonb, i.tags::text[], i.idempotency_key, i.spec_hash,
-    i.correlation_id, i.parent_run_id, i.retry_of_run_id, i.trigger_source, i.max_attempts, i.retry_delay_ms,
-    i.timeout_ms, i.dead_letter, COALESCE(i.run_after, now()),
-    GREATEST(i.run_after, now()) + CASE
-      WHEN $1::boolean AND COALESCE(i.run_after <= now() + ${HINT_HORIZON}, true) THEN ${HINT_GRACE}
-      ELSE interval '0' END${
-        extended
-          ? `,
-    i.expires_at, GREATEST(i.run_after, now()) + i.deadline_ms * interval '1 millisecond', i.singleton_key,
-    i.retry_policy::jsonb, i.gates::jsonb, i.params_ref`
-          : ''
-      }${owner.map(([, value]) => `, ${value}`).join('')}${traced ? ', i.trace_context' : ''}
-  FROM i${
-    fenced
-      ? `
-  WHERE i.parent_epoch IS NULL OR EXISTS (SELECT 1 FROM runs p
-    WHERE p.id = i.parent_run_id AND p.epoch = i.parent_epoch AND p.status || '' = 'running' FOR SHARE)`
-      : ''
-  }
-  ${conflicts ? 'ON CONFLICT DO NOTHING' : ''}
-  RETURNING id, status, created_at, trigger_source${owned ? ', submitted_by' : ''}
-), e AS (
-  ${
-    owned
-      ? `INSERT INTO run_events (run_id, epoch, event_type, source, data) SELECT id, 0, 'submitted', trigger_source,
-    CASE WHEN submitted_by IS NOT NULL THEN jsonb_build_object('submitted_by', submitted_by) END FROM r`
-      : `INSERT INTO run_events (run_id, epoch, event_type, source) SELECT id, 0, 'submitted', trigger_source FROM r`
-  }
-)
-${
-  conflicts || fenced
-    ? 'SELECT id, status, created_at FROM r'
-    : `SELECT now() AS created_at, (SELECT array_agg(id) FROM r WHERE status = 'pending') AS pending`
-}`;
-}
-
-const STATEMENTS = new Map<string, string>();
-
-function statementFor(variant: Variant): { name: string; text: string } {
-  const { conflicts, fenced, extended, owned, derived, traced } = variant;
-  const parts = [
-    conflicts && '_c',
-    fenced && '_f',
-    extended && '_x',
-    owned && '_o',
-    derived && '_d',
-    traced && '_t',
-  ];
-  const name = `spine_insert_runs${parts.filter((part) => part !== false).join('')}`;
-  const text = STATEMENTS.get(name) ?? insertSql(variant);
-  STATEMENTS.set(name, text);
-  return { name, text };
-}
-
-function isExtended(run: NewRun): boolean {
-  return (
-    run.expiresAt !== null ||
-    run.deadlineMs !== null ||
-    run.singletonKey !== null ||
-    run.retryPolicy !== null ||
-    run.gates !== null ||
-    run.paramsRef !== null
-  );
-}
-
-function rareParameters(runs: readonly NewRun[]): unknown[] {
-  return [
-    plainArray(runs.map((run) => run.expiresAt?.toISOString() ?? null)),
-    plainArray(runs.map((run) => run.deadlineMs)),
-    textArray(runs.map((run) => run.singletonKey)),
-    textArray(runs.map((run) => run.retryPolicy)),
-    textArray(runs.map((run) => run.gates)),
-    textArray(runs.map((run) => run.paramsRef)),
-  ];
-}
-
-function ownerParameters(runs: readonly NewRun[]): unknown[] {
-  return [textArray(runs.map((run) => run.namespace)), textArray(runs.map((run) => run.submittedBy))];
-}
-
-function parameters(
-  runs: readonly NewRun[],
-  hinted: boolean,
-  { extended, owned, traced }: Variant,
-): unknown[] {
-  return [
-    hinted,
-    plainArray(runs.map((run) => run.runId)),
-    plainArray(runs.map((run) => run.kind)),
-    textArray(runs.map((run) => run.name)),
-    textArray(runs.map((run) => run.lane)),
-    plainArray(runs.map((run) => priorityRank(run.priority))),
-    textArray(runs.map((run) => run.params)),
-    textArray(runs.map((run) => run.metadata)),
-    textArray(runs.map((run) => (run.tags.length === 0 ? '{}' : textArray(run.tags)))),
-    textArray(runs.map((run) => run.idempotencyKey)),
-    plainArray(runs.map((run) => run.specHash)),
-    textArray(runs.map((run) => run.correlationId)),
-    plainArray(runs.map((run) => run.parentRunId)),
-    plainArray(runs.map((run) => run.parentEpoch)),
-    plainArray(runs.map((run) => run.retryOfRunId)),
-    textArray(runs.map((run) => run.triggerSource)),
-    plainArray(runs.map((run) => run.maxAttempts)),
-    plainArray(runs.map((run) => run.retryDelayMs)),
-    plainArray(runs.map((run) => run.timeoutMs)),
-    plainArray(runs.map((run) => run.deadLetter)),
-    plainArray(runs.map((run) => run.runAfter?.toISOString() ?? null)),
-    ...(extended ? rareParameters(runs) : []),
-    ...(owned ? ownerParameters(runs) : []),
-    ...(traced ? [textArray(runs.map((run) => run.traceContext))] : []),
-  ];
+/** A worker that takes runs as they are stored. */
+export interface ClaimOnInsert {
+  readonly workerId: string;
+  readonly leaseMs: number;
+  readonly runIds: ReadonlySet<string>;
 }
 
 interface InsertedRow {
@@ -303,16 +113,7 @@ export async function insertRuns(
   tried = 0,
 ): Promise<readonly InsertOutcome[]> {
   if (runs.length === 0) return [];
-  const variant = {
-    extended: runs.some(isExtended),
-    // ON CONFLICT costs a tenth of the insert: only where a conflict is possible.
-    conflicts: info.ambiguous || runs.some((run) => run.idempotencyKey !== null),
-    fenced: runs.some((run) => run.parentEpoch !== null),
-    owned: runs.some((run) => run.namespace !== null || run.submittedBy !== null),
-    derived: runs.some((run) => run.parentRunId !== null || run.retryOfRunId !== null),
-    traced: runs.some((run) => run.traceContext !== null),
-  };
-  const query = { ...statementFor(variant), values: parameters(runs, info.hinted, variant) };
+  const { variant, query } = insertQuery(runs, info);
   return variant.conflicts || variant.fenced
     ? insertWhatMay(db, runs, info, query, tried)
     : insertAll(db, runs, query);
@@ -324,14 +125,17 @@ async function insertAll(
   runs: readonly NewRun[],
   query: QueryConfig,
 ): Promise<readonly InsertOutcome[]> {
-  const { rows } = await db.query<{ created_at: Date; pending: string[] | null }>(query);
+  const { rows } = await db.query<{ created_at: Date; pending: string[] | null; running?: string[] | null }>(
+    query,
+  );
   const answer = rows[0];
   if (answer === undefined) throw new InvariantError('an insert of runs was not answered');
-  const pending = new Set(answer.pending);
+  const [pending, running] = [new Set(answer.pending), new Set(answer.running)];
+  const waits = (runId: string): RunStatus => (pending.has(runId) ? 'pending' : 'queued');
   return runs.map(({ runId }) => ({
     type: 'inserted',
     runId,
-    status: pending.has(runId) ? 'pending' : 'queued',
+    status: running.has(runId) ? 'running' : waits(runId),
     createdAt: answer.created_at,
   }));
 }

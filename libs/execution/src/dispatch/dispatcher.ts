@@ -1,6 +1,7 @@
 /** The dispatcher: the one way in. Submits, waits for, reads, cancels, retries and replays runs. */
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { assertNever, handlerKey, isTerminal, NotFoundError } from '@spine/core';
+import type { RunKind } from '@spine/core';
 import {
   cancelRun,
   lookUpRun,
@@ -25,6 +26,7 @@ import type { ReplayOutcome } from '../dead-letter/replay.ts';
 import type { WorkSpec } from '../spec/work-spec.ts';
 import { cancelAll } from './cancel-all.ts';
 import type { CancelAllOptions, CancelAllResult } from './cancel-all.ts';
+import { isKnownHandler } from './known-handler.ts';
 import type { SubmitOutcome } from './outcome.ts';
 import { retryAll } from './retry-all.ts';
 import type { RetryAllOptions, RetryAllResult } from './retry-all.ts';
@@ -77,14 +79,26 @@ export class Dispatcher {
     return this.#submitter.prepare(spec, options);
   }
 
+  /**
+   * Whether anybody can execute runs of a handler: this process or a live worker, those that have just come among them.
+   */
+  async knows(kind: RunKind, name: string): Promise<boolean> {
+    if (await isKnownHandler(this.#options, kind, name)) return true;
+    await this.#options.capacity.refresh();
+    return isKnownHandler(this.#options, kind, name);
+  }
+
   /** Whether hints are sent; runs that are stored meanwhile are marked due instead. */
   get hinting(): boolean {
     return this.#options.publisher.available;
   }
 
-  /** Runs of {@link prepare} have committed. @param hinted what {@link hinting} said when they were stored. */
-  announce(runs: readonly NewRun[], hinted: boolean): void {
-    this.#submitter.announce(runs, hinted);
+  /**
+   * Runs of {@link prepare} have committed.
+   * @param hinted what {@link hinting} said when they were stored. @param held those that a worker has taken already.
+   */
+  announce(runs: readonly NewRun[], hinted: boolean, held?: ReadonlySet<string>): void {
+    this.#submitter.announce(runs, hinted, held);
   }
 
   /** Accepts many runs; each has its own outcome, in order. */
@@ -150,7 +164,8 @@ export class Dispatcher {
   }
 
   list(filter: RunFilter, page: RunPageRequest): Promise<RunListPage> {
-    return this.#lists.list(this.#options.db, filter, page);
+    const { db, pool } = this.#options;
+    return this.#lists.list(db, pool, filter, page);
   }
 
   /** Cancels a run that is not finished, with all it has started; running handlers hear of it at once. */

@@ -7,12 +7,14 @@
  * 3. One publish at a time: what is announced meanwhile shares the next one's hints. A lone run goes at once; under load
  * hints grow instead of multiplying, which one Redis would not carry.
  * 4. Runs whose hint failed are made due for that poll too; those stored as due need no second write.
+ * 5. The hint of a lone run may be sent while its row is on its way to Postgres, and says so; whoever submits the run
+ * announces it again when that hint was not sent, or is likely to have been given up before the row was there.
  */
 import CircuitBreaker from 'opossum';
 import { HINT_HORIZON_MS, markUnhinted } from '@spine/database';
 import type { Queryable } from '@spine/database';
 import { startSharedSpan } from '@spine/observability';
-import type { Logger, Metrics, Span } from '@spine/observability';
+import type { Logger, Metrics } from '@spine/observability';
 import { toHints } from '../queue/chunk.ts';
 import type { HintableRun } from '../queue/chunk.ts';
 import type { Hint, HintQueue } from '../queue/port.ts';
@@ -77,6 +79,21 @@ export class HintPublisher {
     if (this.#waiting.length > 0) this.#sending ??= this.#sendWaiting();
   }
 
+  /**
+   * Sends the hint of a run that has not committed yet, unless others are being sent: those that wait share theirs.
+   * @returns whether it was sent, when that is known; null when it was not tried.
+   */
+  announceEarly(run: HintableRun): Promise<boolean> | null {
+    const { queue, capacity } = this.#options;
+    // Within a process a hint takes no time: it would always be too early.
+    if (this.#sending !== null || !this.available || queue.backend === 'memory') return null;
+    const { lanes } = capacity.current();
+    const hints = toHints([run], (lane) => lanes.get(lane)).map((hint) => ({ ...hint, early: true }));
+    const sent = this.#fire(hints, [run.traceContext]);
+    this.#sending = sent.then(() => this.#sendWaiting());
+    return sent;
+  }
+
   /** Resolves when every hint announced so far was sent or given up. */
   async drain(): Promise<void> {
     await this.#sending;
@@ -91,16 +108,8 @@ export class HintPublisher {
         sent.map(({ run }) => run),
         (lane) => lanes.get(lane),
       );
-      const span = startSharedSpan('publish hints', tracesOf(sent), {
-        kind: 'producer',
-        attributes: { 'spine.hints': hints.length, 'spine.runs': sent.length },
-      });
-      await this.#send(
-        hints,
-        sent.flatMap(({ run, storedAsDue }) => (storedAsDue ? [] : [run])),
-        span,
-      );
-      span.end();
+      if (await this.#fire(hints, tracesOf(sent))) continue;
+      await this.#mark(sent.flatMap(({ run, storedAsDue }) => (storedAsDue ? [] : [run.runId])));
     }
     this.#sending = null;
   }
@@ -111,20 +120,33 @@ export class HintPublisher {
     this.#breaker.shutdown();
   }
 
-  async #send(hints: readonly Hint[], toMark: readonly HintableRun[], span: Span): Promise<void> {
-    const { metrics, logger, db } = this.#options;
+  /** @returns whether the queue has taken them. */
+  async #fire(hints: readonly Hint[], traces: Iterable<string | null | undefined>): Promise<boolean> {
+    const { metrics, logger } = this.#options;
+    const runs = hints.reduce((sum, { runIds }) => sum + runIds.length, 0);
+    const span = startSharedSpan('publish hints', traces, {
+      kind: 'producer',
+      attributes: { 'spine.hints': hints.length, 'spine.runs': runs },
+    });
     try {
       await this.#breaker.fire(hints);
       metrics.hints.inc({ event: 'published' }, hints.length);
+      return true;
     } catch (error) {
       metrics.hints.inc({ event: 'failed' }, hints.length);
       span.fail(error instanceof Error ? error.name : 'Error');
       logger.debug({ err: error, hints: hints.length }, 'publishing hints failed');
-      if (toMark.length === 0) return;
-      await markUnhinted(
-        db,
-        toMark.map((run) => run.runId),
-      ).catch((cause: unknown) => logger.debug({ err: cause }, 'marking unhinted runs failed'));
+      return false;
+    } finally {
+      span.end();
     }
+  }
+
+  async #mark(runIds: readonly string[]): Promise<void> {
+    if (runIds.length === 0) return;
+    const { db, logger } = this.#options;
+    await markUnhinted(db, runIds).catch((cause: unknown) =>
+      logger.debug({ err: cause }, 'marking unhinted runs failed'),
+    );
   }
 }

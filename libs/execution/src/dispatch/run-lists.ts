@@ -1,29 +1,33 @@
 /** Lists of runs, counted no more often than it tells anybody something. */
 import { LRUCache } from 'lru-cache';
 import { canonicalJson } from '@spine/core';
-import { COUNT_LIMIT, listRuns } from '@spine/database';
-import type { Db, RunFilter, RunListPage, RunPageRequest } from '@spine/database';
+import { listRuns } from '@spine/database';
+import type { Db, Queryable, RunFilter, RunListPage, RunPageRequest, RunTotal } from '@spine/database';
 
-/** How long more than 10,000 runs are taken to be more than 10,000. */
-const MANY_FOR_MS = 10_000;
+/** Up to so many runs are counted anew for each page. */
+export const EXACT_TOTAL = 1_000;
+/** How old a larger number may be. */
+const TOTAL_MAX_AGE_MS = 10_000;
 const FILTERS = 500;
 
 /**
- * Remembers which filters match more runs than are counted. Counting so far is most of what a page costs, and the answer is the
- * same the next time: runs do not go by thousands in seconds. What is counted to the end is counted anew for each page.
+ * Remembers how many runs a filter matches where they are many: counting them is most of what a page costs, and the answer is
+ * nearly the same the next time.
  */
 export class RunLists {
-  readonly #many = new LRUCache<string, true>({ max: FILTERS, ttl: MANY_FOR_MS });
+  readonly #totals = new LRUCache<string, RunTotal>({ max: FILTERS, ttl: TOTAL_MAX_AGE_MS });
 
-  async list(db: Db, filter: RunFilter, page: RunPageRequest): Promise<RunListPage> {
+  /** @param hot connections that plan a statement once */
+  async list(db: Db, hot: Queryable, filter: RunFilter, page: RunPageRequest): Promise<RunListPage> {
     const key = canonicalJson({
       ...filter,
       since: filter.since?.toISOString(),
       until: filter.until?.toISOString(),
     });
-    const isManyKnown = this.#many.get(key) === true;
-    const found = await listRuns(db, filter, page, isManyKnown);
-    if (!isManyKnown && found.totalIsCapped && found.total >= COUNT_LIMIT) this.#many.set(key, true);
+    const known = this.#totals.get(key);
+    const found = await listRuns(db, filter, page, { hot, ...(known === undefined ? {} : { total: known }) });
+    const { total, totalIsCapped } = found;
+    if (known === undefined && total > EXACT_TOTAL) this.#totals.set(key, { total, totalIsCapped });
     return found;
   }
 }

@@ -23,6 +23,7 @@ export interface HintData {
   readonly run_ids: readonly string[];
   /** Left out for false. */
   readonly gated?: true;
+  readonly early?: true;
 }
 
 type PostgresQueue = Queue<
@@ -160,7 +161,7 @@ class PostgresHintWorker extends Worker<
   PostgresConnectionOptions
 > {
   override get maximumBlockTimeout(): number {
-    return MAX_BLOCK_SECONDS;
+    return Math.min(MAX_BLOCK_SECONDS, this.opts.drainDelay ?? MAX_BLOCK_SECONDS);
   }
 }
 

@@ -18,18 +18,25 @@ import { within } from './within.ts';
 /** A hint whose consumer died is given back after this long. */
 const LOCK_MS = 30_000;
 const RENEW_MS = LOCK_MS / 3;
-/** A fetch waits this long for a hint, in seconds. */
-const IDLE_SECONDS = 5;
-/** A fetch that answers nothing for this long is a dead connection. */
-const SILENT_MS = 20_000;
 const RETRY_MS = 1_000;
 const CLOSE_TIMEOUT_MS = 2_000;
+
+/** How long a consumer waits. */
+export interface FetchTimes {
+  /** A fetch waits this long for a hint, in seconds. Default 5. */
+  readonly idleSeconds: number;
+  /** A fetch that answers nothing for this long has a dead connection. Longer than it may wait; default 20,000. */
+  readonly silentMs: number;
+}
+
+const FETCH_TIMES: FetchTimes = { idleSeconds: 5, silentMs: 20_000 };
 
 const SILENT = Symbol('silent');
 
 export class BullHintConsumer implements HintConsumer {
   readonly #build: (settings: BullWorkerSettings) => BullWorker;
   readonly #logger: Logger;
+  readonly #times: FetchTimes;
   readonly #locks = new Map<string, string>();
   readonly #closed = new AbortController();
   readonly #whenClosed: Promise<undefined>;
@@ -39,9 +46,14 @@ export class BullHintConsumer implements HintConsumer {
   #unfinished = 0;
   #deaf = false;
 
-  constructor(build: (settings: BullWorkerSettings) => BullWorker, logger: Logger) {
+  constructor(
+    build: (settings: BullWorkerSettings) => BullWorker,
+    logger: Logger,
+    times: FetchTimes | undefined,
+  ) {
     this.#build = build;
     this.#logger = logger;
+    this.#times = times ?? FETCH_TIMES;
     this.#worker = this.#open();
     this.#whenClosed = new Promise((resolve) => {
       this.#closed.signal.addEventListener('abort', () => resolve(undefined), { once: true });
@@ -81,7 +93,7 @@ export class BullHintConsumer implements HintConsumer {
   }
 
   #open(): BullWorker {
-    const worker = this.#build({ lockDuration: LOCK_MS, drainDelay: IDLE_SECONDS });
+    const worker = this.#build({ lockDuration: LOCK_MS, drainDelay: this.#times.idleSeconds });
     worker.on('error', (error) => this.#logger.debug({ err: error }, 'queue worker'));
     return worker;
   }
@@ -90,7 +102,7 @@ export class BullHintConsumer implements HintConsumer {
     const worker = this.#worker;
     let timer: NodeJS.Timeout | undefined;
     const silent = new Promise<typeof SILENT>((resolve) => {
-      timer = setTimeout(() => resolve(SILENT), SILENT_MS);
+      timer = setTimeout(() => resolve(SILENT), this.#times.silentMs);
     });
     const fetched = worker.getNextJob(token, { block: true });
     try {
@@ -119,7 +131,7 @@ export class BullHintConsumer implements HintConsumer {
     return {
       runIds: runIdsOf(job.data),
       priority: Math.max(0, job.priority - 1),
-      gated: isGated(job.data),
+      ...marksOf(job.data),
       finish: async (report) => {
         if (finished) return;
         finished = true;
@@ -151,8 +163,10 @@ export class BullHintConsumer implements HintConsumer {
   }
 }
 
-function isGated(data: unknown): boolean {
-  return typeof data === 'object' && data !== null && 'gated' in data && data.gated === true;
+function marksOf(data: unknown): Pick<Delivery, 'gated' | 'early'> {
+  const { gated, early }: { readonly gated?: unknown; readonly early?: unknown } =
+    typeof data === 'object' && data !== null ? data : {};
+  return { gated: gated === true, early: early === true };
 }
 
 /** The ids of a hint; data that Spine did not write names no runs. */

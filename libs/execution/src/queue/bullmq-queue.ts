@@ -11,6 +11,7 @@ import type { Logger } from '@spine/observability';
 import type { JobsOptions } from 'bullmq';
 import type { BullBackend, BullQueue, BullWorker, HintData } from './bullmq-backend.ts';
 import { BullHintConsumer } from './bullmq-consumer.ts';
+import type { FetchTimes } from './bullmq-consumer.ts';
 import type { Hint, HintConsumer, HintQueue, LaneCounts, QueueBackend } from './port.ts';
 import { within } from './within.ts';
 
@@ -28,7 +29,11 @@ interface HintJob {
 function toJob(hint: Hint): HintJob {
   return {
     name: hint.label,
-    data: { run_ids: hint.runIds, ...(hint.gated === true ? { gated: true } : {}) },
+    data: {
+      run_ids: hint.runIds,
+      ...(hint.gated === true ? { gated: true } : {}),
+      ...(hint.early === true ? { early: true } : {}),
+    },
     opts: {
       jobId: `h-${newId()}`,
       attempts: 1,
@@ -53,13 +58,16 @@ export class BullHintQueue implements HintQueue {
   readonly backend: QueueBackend;
   readonly #backend: BullBackend;
   readonly #logger: Logger;
+  readonly #times: FetchTimes | undefined;
   readonly #queues = new Map<string, BullQueue>();
   readonly #janitors = new Map<string, BullWorker>();
 
-  constructor(backend: BullBackend, logger: Logger) {
+  /** @param times of its consumers */
+  constructor(backend: BullBackend, logger: Logger, times?: FetchTimes) {
     this.backend = backend.name;
     this.#backend = backend;
     this.#logger = logger;
+    this.#times = times;
   }
 
   /** The BullMQ queue of a lane, for the board. */
@@ -82,6 +90,7 @@ export class BullHintQueue implements HintQueue {
     return new BullHintConsumer(
       (settings) => this.#backend.worker(lane, { ...settings, removeOnComplete: KEPT, removeOnFail: KEPT }),
       this.#logger.child({ lane }),
+      this.#times,
     );
   }
 

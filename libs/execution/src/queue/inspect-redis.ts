@@ -1,4 +1,4 @@
-/** What a Redis server is and how it is set, as far as the queue depends on it. For diagnoses: never on a hot path. */
+/** What a Redis server is and how it is set, as far as the queue depends on it. For operators: never on a hot path. */
 import { Redis } from 'ioredis';
 import { NetworkError } from '@spine/core';
 
@@ -42,7 +42,31 @@ export function infoValue(info: string, name: string): string | null {
  * Looks at a server over one connection that is closed again.
  * @throws NetworkError when it does not answer or does not let us in; the message has no password.
  */
-export async function inspectRedis({ url, timeoutMs }: InspectRedisOptions): Promise<RedisFacts> {
+export function inspectRedis(options: InspectRedisOptions): Promise<RedisFacts> {
+  return over(options, factsOf);
+}
+
+/**
+ * Has a server keep its keys when its memory is full: `maxmemory-policy noeviction`.
+ * @returns whether it was written into the server's configuration file too; else it holds until the next restart
+ * @throws NetworkError when it does not answer, or does not let itself be set: hosted servers forbid CONFIG
+ */
+export function keepRedisKeys(options: InspectRedisOptions): Promise<{ readonly isLasting: boolean }> {
+  return over(options, async (client) => {
+    await client.config('SET', 'maxmemory-policy', 'noeviction');
+    // A server without a configuration file has nothing to write to.
+    const isLasting = await client.config('REWRITE').then(
+      () => true,
+      () => false,
+    );
+    return { isLasting };
+  });
+}
+
+async function over<T>(
+  { url, timeoutMs }: InspectRedisOptions,
+  work: (client: Redis) => Promise<T>,
+): Promise<T> {
   const client = new Redis(url, {
     lazyConnect: true,
     connectTimeout: timeoutMs,
@@ -56,7 +80,7 @@ export async function inspectRedis({ url, timeoutMs }: InspectRedisOptions): Pro
   });
   try {
     await client.connect();
-    return await factsOf(client);
+    return await work(client);
   } catch (error) {
     const cause = lastError ?? error;
     const why = cause instanceof Error ? cause.message : String(cause);

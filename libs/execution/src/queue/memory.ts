@@ -115,6 +115,7 @@ function deliver(lane: Lane, hint: Hint): Delivery {
     runIds: hint.runIds,
     priority: hint.priority,
     gated: hint.gated === true,
+    early: hint.early === true,
     finish(report) {
       if (!finished) {
         finished = true;

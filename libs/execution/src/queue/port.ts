@@ -16,6 +16,8 @@ export interface Hint {
   readonly delayMs: number;
   /** Its runs have gates: they are claimed by another statement. Default false; being wrong costs time and no more. */
   readonly gated?: boolean;
+  /** Its runs may not have committed yet: whoever does not find them looks again. Default false. */
+  readonly early?: boolean;
 }
 
 /** What became of the runs of a hint, shown on the board. */
@@ -30,6 +32,7 @@ export interface Delivery {
   readonly runIds: readonly string[];
   readonly priority: number;
   readonly gated: boolean;
+  readonly early: boolean;
   /** Ends the hint. Never rejects: the runs are settled in Postgres whatever the queue thinks. */
   finish(report: HintReport): Promise<void>;
 }

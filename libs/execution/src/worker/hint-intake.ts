@@ -5,8 +5,11 @@
  * 2. What does not fit into free slots waits a moment for some, and is then hinted anew for another worker.
  * 3. A hint ends when all its runs have, and reports what became of them.
  * 4. Nothing is fetched from a lane that is known to be paused.
+ * 5. A run whose hint came early is looked for again, without a slot in between; a worker that stops hints it anew.
  */
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import type { Logger, Metrics } from '@spine/observability';
+import { EARLY_LOOKS_MS } from '../queue/early.ts';
 import type { Delivery, HintConsumer, HintQueue } from '../queue/port.ts';
 import { within } from '../queue/within.ts';
 import type { AttemptOutcome, ExecutedAttempt } from './executor.ts';
@@ -18,11 +21,13 @@ export interface HintIntakeOptions {
   readonly slots: Slots;
   /** Claims and executes one run, for which a slot was taken; frees the slot. */
   readonly execute: (runId: string, gated: boolean) => Promise<ExecutedAttempt | 'gone'>;
-  readonly pausedLanes: PausedLanes;
+  readonly pausedLanes: Pick<PausedLanes, 'has' | 'changed'>;
   readonly stopping: AbortSignal;
   readonly logger: Logger;
   readonly metrics: Metrics;
 }
+
+type Executed = ExecutedAttempt | 'gone' | 'given_back';
 
 /** How long the rest of a hint waits for slots. */
 const LEFTOVER_WAIT_MS = 200;
@@ -57,16 +62,36 @@ export class HintIntake {
   async #accept(lane: string, delivery: Delivery): Promise<void> {
     const { slots, stopping, execute, metrics } = this.#options;
     metrics.hints.inc({ event: 'delivered' });
-    const executed: Promise<ExecutedAttempt | 'gone'>[] = [];
+    const executed: Promise<Executed>[] = [];
     let left = delivery.runIds;
     while (left.length > 0) {
       const taken = stopping.aborted ? 0 : slots.take(left.length);
-      for (const runId of left.slice(0, taken)) executed.push(execute(runId, delivery.gated));
+      for (const runId of left.slice(0, taken)) {
+        executed.push(delivery.early ? this.#expect(lane, delivery, runId) : execute(runId, delivery.gated));
+      }
       left = left.slice(taken);
       if (left.length > 0 && (stopping.aborted || !(await slots.whenFree(LEFTOVER_WAIT_MS)))) break;
     }
     if (left.length > 0) await this.#giveBack(lane, delivery, left);
     void this.#report(delivery, executed, left.length);
+  }
+
+  /** Executes a run that may not have committed yet; a slot was taken for it. */
+  async #expect(lane: string, delivery: Delivery, runId: string): Promise<Executed> {
+    const { slots, stopping, execute, metrics } = this.#options;
+    let executed = await execute(runId, delivery.gated);
+    for (const pauseMs of EARLY_LOOKS_MS) {
+      if (executed !== 'gone') return executed;
+      metrics.hints.inc({ event: 'early' });
+      if (pauseMs === 0) await nextTurn();
+      else await sleep(pauseMs);
+      if (stopping.aborted || slots.take(1) === 0) {
+        await this.#giveBack(lane, delivery, [runId]);
+        return 'given_back';
+      }
+      executed = await execute(runId, delivery.gated);
+    }
+    return executed;
   }
 
   /** Fetched before the pause was heard of: kept in the queue for when the lane is resumed. */
@@ -75,19 +100,20 @@ export class HintIntake {
     await delivery.finish({ outcomes: { given_back: delivery.runIds.length }, failure: null });
   }
 
-  async #giveBack(lane: string, { priority, gated }: Delivery, runIds: readonly string[]): Promise<void> {
+  async #giveBack(lane: string, delivery: Delivery, runIds: readonly string[]): Promise<void> {
     const { queue, metrics, logger } = this.#options;
+    const { priority, gated, early } = delivery;
     metrics.hints.inc({ event: 'given_back' });
     // The relay hints these runs again if this fails. A queue that hangs must not hold up the worker's stop.
     const published = queue
-      .publish([{ lane, priority, runIds, label: `given back ×${runIds.length}`, delayMs: 0, gated }])
+      .publish([{ lane, priority, runIds, label: `given back ×${runIds.length}`, delayMs: 0, gated, early }])
       .catch((error: unknown) => logger.debug({ err: error }, 'giving runs back to the queue failed'));
     await within(GIVE_BACK_TIMEOUT_MS, published);
   }
 
   async #report(
     delivery: Delivery,
-    executed: readonly Promise<ExecutedAttempt | 'gone'>[],
+    executed: readonly Promise<Executed>[],
     givenBack: number,
   ): Promise<void> {
     const counts = new Map<string, number>();
@@ -97,7 +123,7 @@ export class HintIntake {
     let failure: string | null = null;
     for (const result of await Promise.allSettled(executed)) {
       if (result.status === 'rejected') count('unknown');
-      else if (result.value === 'gone') count('gone');
+      else if (typeof result.value === 'string') count(result.value);
       else {
         count(result.value.outcome);
         if (delivery.runIds.length === 1) failure = result.value.error;

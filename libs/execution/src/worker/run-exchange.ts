@@ -53,6 +53,11 @@ export class RunExchange {
     return answer.type === 'claim' ? answer.run : null;
   }
 
+  /** Those of the runs that their rows say this worker holds, and that it does not execute. */
+  findHeld(runIds: readonly string[]): Promise<readonly ClaimedRun[]> {
+    return this.#unanswered.find(runIds);
+  }
+
   /** Ends an attempt. */
   async settle(item: SettleItem): Promise<SettleOutcome> {
     const answer = await this.#commits.submit({ type: 'settle', item, at: performance.now() });

@@ -7,7 +7,7 @@
  *    hash, half of it) is not found.
  * 3. A value shorter than {@link MIN_LENGTH} is not looked for: it would be found in ordinary text.
  */
-import { isStorableText } from '@spine/core';
+import { isStorableText, REDACTED } from '@spine/core';
 import type { AttemptEnd } from '../policy/retry.ts';
 import type { HandlerSecrets } from './secrets.ts';
 
@@ -15,7 +15,6 @@ import type { HandlerSecrets } from './secrets.ts';
 export const MIN_LENGTH = 8;
 /** Values that are remembered, the latest. */
 const MAX_VALUES = 1_000;
-const REDACTED = '[REDACTED]';
 /** Where texts are cut, half a secret may stand at the end: this much of one is taken for it. */
 const MIN_PREFIX = 4;
 

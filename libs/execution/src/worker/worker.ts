@@ -15,9 +15,10 @@ import {
   markWorkerStopped,
   registerWorker,
 } from '@spine/database';
-import type { BeginningRun, ClaimedRun, Db, Pool, Queryable } from '@spine/database';
+import type { BeginningRun, ClaimedRun, Db, NewRun, Pool, Queryable } from '@spine/database';
 import type { Logger, Metrics } from '@spine/observability';
 import type { ControlFeed } from '../control/control-feed.ts';
+import type { CapacityCache } from '../dispatch/capacity.ts';
 import type { Dispatcher } from '../dispatch/dispatcher.ts';
 import type { HintPublisher } from '../dispatch/hint-publisher.ts';
 import type { Guards } from '../gates/guards.ts';
@@ -33,6 +34,8 @@ import { ENGINE_VERSION } from '../presence/version.ts';
 import { Publisher } from '../publish/publisher.ts';
 import type { PublishingOptions } from '../publish/publisher.ts';
 import type { HandlerRegistry } from '../registry/registry.ts';
+import { Adopter } from './adopter.ts';
+import type { Adoption } from './adopter.ts';
 import { AttemptRunner, isStillHeld, settleWhileHeld } from './attempt-runner.ts';
 import { Executor } from './executor.ts';
 import { listenToControl } from './control.ts';
@@ -53,6 +56,8 @@ export interface WorkerOptions extends Guards {
   readonly queue: HintQueue;
   readonly dispatcher: Dispatcher;
   readonly payloads: Payloads;
+  /** How many workers a lane has, for its share of runs that this process stores. */
+  readonly capacity?: Pick<CapacityCache, 'current'> | undefined;
   /** Without it, cancels and pauses reach running handlers with the next heartbeat. */
   readonly control?: ControlFeed | undefined;
   /** Told of what was committed. */
@@ -104,6 +109,7 @@ export class Worker {
   readonly #exchange: RunExchange;
   readonly #gates: WorkerGates;
   readonly #runner: AttemptRunner;
+  readonly #adopter: Adopter;
   readonly #intake: HintIntake;
   readonly #consumers: HintConsumer[] = [];
   readonly #pausedLanes: PausedLanes;
@@ -186,6 +192,20 @@ export class Worker {
       onEnded: options.onEnded,
     });
     this.#pausedLanes = new PausedLanes(pool);
+    this.#adopter = new Adopter({
+      workerId,
+      leaseMs: this.#leaseMs,
+      lanes: options.lanes,
+      handlers: registry.ungatedKeys(),
+      slots: this.#slots,
+      leases,
+      runner: this.#runner,
+      exchange,
+      pausedLanes: this.#pausedLanes,
+      capacity: options.capacity,
+      logger,
+      metrics,
+    });
     this.#intake = new HintIntake({
       pausedLanes: this.#pausedLanes,
       queue,
@@ -211,6 +231,11 @@ export class Worker {
     return this.#runner.begun;
   }
 
+  /** Room for runs that this process is about to store, for those of them that may start here at once; null for none. */
+  adopt(runs: readonly NewRun[]): Adoption | null {
+    return this.#adopter.adopt(runs);
+  }
+
   /** Registers the worker and starts to fetch. */
   async start(): Promise<void> {
     const { pool, registry, lanes, queue, version, logger } = this.#options;
@@ -228,6 +253,7 @@ export class Worker {
     });
     this.#leases.begin();
     await this.#pausedLanes.refresh();
+    this.#adopter.start();
     this.#subscribe();
     for (const lane of lanes) {
       const consumer = queue.consume(lane);
@@ -264,10 +290,12 @@ export class Worker {
     if (this.#stopped) return;
     this.#stopping.abort();
     this.#options.metrics.draining.set(1);
+    const adopted = this.#adopter.stop();
     this.#slots.wake();
     await Promise.all(this.#consumers.map((consumer) => consumer.close()));
     // A claim under way may still win: only after these is everything held that will be.
     await Promise.all(this.#loops);
+    await within(Math.max(graceMs, HAND_BACK_MS), adopted);
     await within(Math.max(graceMs, HAND_BACK_MS), this.#gates.drain());
     await within(Math.max(graceMs, HAND_BACK_MS), this.#exchange.drain());
     await this.#idle(graceMs);

@@ -1,0 +1,192 @@
+/**
+ * Runs that a worker takes as they are stored: who starts them lives in its process, so that they need no hint, no fetch and
+ * no claim of their own.
+ *
+ * 1. A slot is taken for each before it is stored, and freed again for one that was not stored as claimed. 2. Only what a
+ * claim would let through without a look at anything else: known handlers, lanes of this worker that go, no gates, no times.
+ * The statement looks at the lane once more. 3. Others get their turn: a quarter of the slots is left to what hints bring,
+ * and of many runs a worker takes no more than its share among the lane's live workers. 4. A worker that stops, or may have
+ * lost its leases, takes nothing; what it has taken before that is executed or handed back like any other run. 5. Where
+ * nobody knows whether they were stored, their rows say it; a run that is not found so is reaped when its lease runs out.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { handlerKey } from '@spine/core';
+import { startsAtOnce } from '@spine/database';
+import type { ClaimedRun, ClaimOnInsert, NewRun } from '@spine/database';
+import type { Logger, Metrics } from '@spine/observability';
+import type { CapacityCache } from '../dispatch/capacity.ts';
+import type { AttemptRunner } from './attempt-runner.ts';
+import type { LeaseKeeper } from './lease-keeper.ts';
+import type { PausedLanes } from './paused-lanes.ts';
+import type { RunExchange } from './run-exchange.ts';
+import type { Slots } from './slots.ts';
+
+export interface AdopterOptions {
+  readonly workerId: string;
+  readonly leaseMs: number;
+  readonly lanes: readonly string[];
+  /** Keys of the handlers without gates that this worker knows. */
+  readonly handlers: readonly string[];
+  readonly slots: Slots;
+  readonly leases: LeaseKeeper;
+  readonly runner: AttemptRunner;
+  readonly exchange: RunExchange;
+  readonly pausedLanes: PausedLanes;
+  /** Without it this worker counts as its lanes' only one. */
+  readonly capacity?: Pick<CapacityCache, 'current'> | undefined;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+/** Room for runs that are about to be stored. Exactly one of the three ends it. */
+export interface Adoption {
+  /** For the insert. */
+  readonly claim: ClaimOnInsert;
+  /** They have committed. @param stored those that were stored as claimed. */
+  begin(stored: ReadonlySet<string>): void;
+  /** Nothing was stored. */
+  giveUp(): void;
+  /** Nobody knows whether they have committed. */
+  lookFor(): void;
+}
+
+/** Takes in runs that the same process stores. */
+export interface RunAdopter {
+  /** Room for as many of the runs as may start here at once; null for none of them. */
+  adopt(runs: readonly NewRun[]): Adoption | null;
+}
+
+/** One in so many slots is left to hints. */
+const LEFT_TO_HINTS = 4;
+/** Between two looks for runs that may have been stored. */
+const LOOK_AGAIN_MS = 1_000;
+
+export class Adopter implements RunAdopter {
+  readonly #options: AdopterOptions;
+  readonly #handlers: ReadonlySet<string>;
+  readonly #lanes: ReadonlySet<string>;
+  readonly #open = new Set<Promise<void>>();
+  #taking = false;
+
+  constructor(options: AdopterOptions) {
+    this.#options = options;
+    this.#handlers = new Set(options.handlers);
+    this.#lanes = new Set(options.lanes);
+  }
+
+  /** The worker is registered. */
+  start(): void {
+    this.#taking = true;
+  }
+
+  /** Takes nothing more. Resolves when what was taken is executed or given up. */
+  async stop(): Promise<void> {
+    this.#taking = false;
+    await Promise.all(this.#open);
+  }
+
+  adopt(runs: readonly NewRun[]): Adoption | null {
+    const { slots, leases } = this.#options;
+    if (!this.#taking || leases.lapsed()) return null;
+    const room = slots.free - Math.ceil(slots.total / LEFT_TO_HINTS);
+    if (room <= 0) return null;
+    const mine = [...Map.groupBy(runs, ({ lane }) => lane)].flatMap(([lane, group]) =>
+      this.#shareOf(lane, group),
+    );
+    const taken = mine.slice(0, slots.take(Math.min(mine.length, room)));
+    return taken.length === 0 ? null : this.#adoption(taken);
+  }
+
+  /** Those of a lane's runs that this worker may take. */
+  #shareOf(lane: string, runs: readonly NewRun[]): NewRun[] {
+    const { pausedLanes, capacity } = this.#options;
+    if (!this.#lanes.has(lane) || pausedLanes.has(lane)) return [];
+    const workers = capacity?.current().lanes.get(lane)?.workers ?? 1;
+    const share = Math.ceil(runs.length / Math.max(1, workers));
+    return runs
+      .filter((run) => startsAtOnce(run) && this.#handlers.has(handlerKey(run.kind, run.name)))
+      .slice(0, share);
+  }
+
+  #adoption(runs: readonly NewRun[]): Adoption {
+    const { slots, workerId, leaseMs } = this.#options;
+    const askedAt = performance.now();
+    const end = this.#begun();
+    return {
+      claim: { workerId, leaseMs, runIds: new Set(runs.map(({ runId }) => runId)) },
+      begin: (stored) => {
+        this.#execute(
+          runs.filter(({ runId }) => stored.has(runId)).map(claimedAsStored),
+          askedAt,
+          runs.length,
+        );
+        end();
+      },
+      giveUp: () => {
+        slots.release(runs.length);
+        end();
+      },
+      lookFor: () => {
+        void this.#lookFor(runs, askedAt).finally(() => end());
+      },
+    };
+  }
+
+  /** What is begun is waited for by {@link stop}. @returns what ends it. */
+  #begun(): () => void {
+    let end = (): void => undefined;
+    const open = new Promise<void>((resolve) => (end = resolve)).then(() => void this.#open.delete(open));
+    this.#open.add(open);
+    return () => end();
+  }
+
+  /** @param taken slots that were taken for them and for others. */
+  #execute(runs: readonly ClaimedRun[], askedAt: number, taken: number): void {
+    const { slots, runner, metrics } = this.#options;
+    if (taken > runs.length) slots.release(taken - runs.length);
+    metrics.claimed.inc(runs.length);
+    // Each logs its own failure.
+    for (const run of runs) void runner.execute(run, askedAt).catch(() => undefined);
+  }
+
+  async #lookFor(runs: readonly NewRun[], askedAt: number): Promise<void> {
+    const { exchange, leaseMs, logger } = this.#options;
+    const ids = runs.map(({ runId }) => runId);
+    let found: readonly ClaimedRun[] | null = null;
+    while (found === null && this.#taking && performance.now() - askedAt < leaseMs) {
+      found = await exchange.findHeld(ids).catch((error: unknown) => {
+        logger.debug({ err: error }, 'runs that may have been stored could not be looked for');
+        return null;
+      });
+      if (found === null) await sleep(LOOK_AGAIN_MS);
+    }
+    this.#execute(found ?? [], askedAt, runs.length);
+  }
+}
+
+/** The row of a run that was stored as claimed. */
+function claimedAsStored(run: NewRun): ClaimedRun {
+  return {
+    runId: run.runId,
+    kind: run.kind,
+    name: run.name,
+    lane: run.lane,
+    params: JSON.parse(run.params) as unknown,
+    epoch: 1,
+    attempt: 1,
+    maxAttempts: run.maxAttempts,
+    crashCount: 0,
+    retryDelayMs: run.retryDelayMs,
+    timeoutMs: run.timeoutMs,
+    deadLetter: run.deadLetter,
+    correlationId: run.correlationId,
+    parentRunId: run.parentRunId,
+    metadata: JSON.parse(run.metadata) as Record<string, unknown>,
+    lastError: null,
+    retryPolicy: run.retryPolicy === null ? null : (JSON.parse(run.retryPolicy) as unknown),
+    gates: null,
+    runTimeLeftMs: null,
+    paramsRef: run.paramsRef,
+    traceContext: run.traceContext,
+  };
+}
