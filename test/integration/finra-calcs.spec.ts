@@ -9,8 +9,9 @@ import {
   NORMALIZE_WEEK,
 } from '@spine/finra-otc';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { waitFor } from '@spine/testing';
 import { openFinra } from './finra-support.ts';
-import type { FinraBed } from './finra-support.ts';
+import type { FinraBed, Params } from './finra-support.ts';
 
 const LAST = WeekEnding.parse('2026-01-02');
 /** Oldest first; the last one holds New Year's Day. */
@@ -84,6 +85,26 @@ describe('tier volume share', () => {
   });
 });
 
+/** What a backfill answers or fails with; it waits for its steps a second at a time, and here that has always passed. */
+async function hurried<T>(backfill: Promise<T>): Promise<T> {
+  let isOver = false;
+  const over = backfill.finally(() => (isOver = true));
+  over.catch(() => undefined);
+  await waitFor(
+    async () => {
+      await finra.owner.query(
+        `UPDATE runs SET available_at = now(), dispatch_after = now() WHERE status = 'queued' AND available_at > now()`,
+      );
+      return isOver;
+    },
+    { timeoutMs: 60_000, intervalMs: 50, message: 'the end of the backfill' },
+  );
+  return over;
+}
+
+const backfill = (params: Params): Promise<Params> => hurried(finra.run(BACKFILL_RANGE, params));
+const failedBackfill = (params: Params) => hurried(finra.fails(BACKFILL_RANGE, params));
+
 const ROLLING = `SELECT week_ending::text AS week, symbol, weeks_present, is_complete, avg_shares::text AS avg, min_shares::text AS min,
     max_shares::text AS max, trend, cardinality(input_captures) AS captures FROM finra_otc_rolling`;
 
@@ -95,7 +116,7 @@ describe('a backfill', () => {
     await finra.run(NORMALIZE_WEEK, { week_ending: first, tier: 'OTC' });
     const params = { from_week: first, to_week: LAST.date, tier: 'otc equity' };
     const operations = ['compute_rolling', 'aggregate_week', 'normalize_week'];
-    const report = await finra.run(BACKFILL_RANGE, { ...params, operations });
+    const report = await backfill({ ...params, operations });
     expect(report).toMatchObject({
       tier: 'OTC',
       weeks: 6,
@@ -137,12 +158,12 @@ describe('a backfill', () => {
     });
 
     // Nothing is left to do.
-    expect(await finra.run(BACKFILL_RANGE, { ...params, operations })).toMatchObject({ steps: 18, done: 18 });
+    expect(await backfill({ ...params, operations })).toMatchObject({ steps: 18, done: 18 });
     expect(await finra.query(children)).toEqual([]);
 
     // A correction of one week is another capture of it.
     await finra.ingest(second, one(21));
-    await finra.run(BACKFILL_RANGE, { ...params, to_week: second, operations });
+    await backfill({ ...params, to_week: second, operations });
     expect((await finra.query<{ name: string }>(children)).map(({ name }) => name).sort()).toEqual([
       AGGREGATE_WEEK,
       COMPUTE_ROLLING,
@@ -159,13 +180,13 @@ describe('a backfill', () => {
     await finra.ingest(first ?? '', one(1));
     await finra.ingest(third ?? '', one(3));
     const params = { from_week: first, to_week: third, tier: 'OTC', operations: ['normalize_week'] };
-    expect(await finra.run(BACKFILL_RANGE, params)).toMatchObject({
+    expect(await backfill(params)).toMatchObject({
       weeks: 3,
       steps: 2,
       done: 2,
       not_ingested: [gap],
     });
-    const error = await finra.fails(BACKFILL_RANGE, { ...params, tier: 'T1' });
+    const error = await failedBackfill({ ...params, tier: 'T1' });
     expect(error).toMatchObject({ type: 'MissingInputError' });
   });
 
@@ -176,14 +197,14 @@ describe('a backfill', () => {
     await finra.ingest(good ?? '', one(3));
     const params = { from_week: bad, to_week: good, tier: 'OTC' };
     const operations = ['normalize_week', 'aggregate_week'];
-    const error = await finra.fails(BACKFILL_RANGE, { ...params, operations });
+    const error = await failedBackfill({ ...params, operations });
     expect(error).toMatchObject({ type: 'BackfillIncompleteError' });
     expect(error.message).toContain('1 steps failed and 1 could not start');
     expect(error.message).toContain(`${bad}:normalize_week, ${bad}:aggregate_week`);
     expect(await finra.query(`SELECT week_ending::text AS week FROM finra_otc_week_summary`)).toEqual([
       { week: good },
     ]);
-    const alone = await finra.fails(BACKFILL_RANGE, {
+    const alone = await failedBackfill({
       ...params,
       from_week: bad,
       to_week: bad,

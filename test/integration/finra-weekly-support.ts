@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import type { RunRecord } from '@spine/database';
 import { operationSpec, workflowSpec } from '@spine/execution';
 import type { HandlerRegistry } from '@spine/execution';
-import { registerFinraOtc, registerFinraWorkflows, WEEKLY_REFRESH } from '@spine/finra-otc';
+import { AGGREGATE_WEEK, registerFinraOtc, registerFinraWorkflows, WEEKLY_REFRESH } from '@spine/finra-otc';
 import { DefinitionVersions, WorkflowDriver, WorkflowRegistry } from '@spine/orchestration';
+import type { WorkflowInput } from '@spine/orchestration';
 import { openBed } from './engine-run-support.ts';
 import type { Bed } from './engine-run-support.ts';
 import { realWeekName, unpackRealWeeks } from './real-weeks.ts';
@@ -35,10 +36,30 @@ export interface WeeklyBed extends Bed {
   close(): Promise<void>;
 }
 
+/** Goes on with what the weekly workflow and a calculation have answered, whoever has done the work. */
+export const AFTER_REFRESH: WorkflowInput = {
+  name: 'test.after_refresh',
+  steps: [
+    { kind: 'workflow', name: 'refresh', workflow: WEEKLY_REFRESH },
+    {
+      kind: 'operation',
+      name: 'aggregate',
+      handler: AGGREGATE_WEEK,
+      params: { week_ending: '{{ params.week_ending }}', tier: 'NMS_TIER_2' },
+    },
+  ],
+  outputs: {
+    rows: '{{ steps.refresh.output.tiers[0].steps.aggregate.rows }}',
+    digest: '{{ steps.refresh.output.tier_share.output_digest }}',
+    symbols: '{{ steps.aggregate.output.symbol_count }}',
+    shares: '{{ steps.aggregate.output.total_shares }}',
+  },
+};
+
 /** What the processes of these tests know. */
 export function registerWeekly(registry: HandlerRegistry, folder: string): void {
   const options = { dataRoots: [folder] };
-  const workflows = registerFinraWorkflows(new WorkflowRegistry(), options);
+  const workflows = registerFinraWorkflows(new WorkflowRegistry(), options).registerWorkflow(AFTER_REFRESH);
   workflows.registerHandlers(registerFinraOtc(registry, options));
 }
 

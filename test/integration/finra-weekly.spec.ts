@@ -17,7 +17,7 @@ import { workflowStartSpec } from '@spine/orchestration';
 import { listIn } from './api-support.ts';
 import type { Json } from './api-support.ts';
 import { FIXTURES } from './finra-ingest-support.ts';
-import { countFile, openWeekly, WEEK, writeWeekOfTiers } from './finra-weekly-support.ts';
+import { AFTER_REFRESH, countFile, openWeekly, WEEK, writeWeekOfTiers } from './finra-weekly-support.ts';
 import type { WeeklyBed } from './finra-weekly-support.ts';
 
 const OPERATIONS = {
@@ -121,6 +121,32 @@ describe('the same week again', () => {
     for (const steps of stepsOf(again)) {
       for (const step of Object.keys(OPERATIONS)) expect(steps[step]).toMatchObject({ skipped: true });
     }
+    // What was done then is answered again: rows, captures and digests.
+    const done = (run: RunRecord) =>
+      stepsOf(run).map((steps) =>
+        Object.entries(steps).map(([step, { rows, capture_id, output_digest }]) => [
+          step,
+          rows,
+          capture_id,
+          output_digest,
+        ]),
+      );
+    expect(done(again)).toEqual(done(first));
+  });
+
+  it('answers what a workflow above it goes on with, also when runs are forced', async () => {
+    const params = { week_ending: WEEK, tiers: ['T2'] };
+    const spec = workflowStartSpec(AFTER_REFRESH.name, {
+      params,
+      partition: { week_ending: WEEK },
+      force: true,
+      deadLetter: false,
+    });
+    const one = resultOf(await bed.reach(await bed.submit(spec), 'completed'));
+    const two = resultOf(await bed.reach(await bed.submit(spec), 'completed'));
+    expect(two).toEqual(one);
+    const { symbols, shares } = countFile(bed.folder, 'NMS_TIER_2');
+    expect(two).toMatchObject({ rows: symbols, symbols, shares });
   });
 
   it('calculates the same again when it is forced', async () => {

@@ -110,6 +110,11 @@ describe('a workflow run over HTTP', () => {
     },
   );
 
+  it('asks who decides, where no key says it', async () => {
+    const answer = await api.call('POST', `/api/v1/runs/${UNKNOWN}/steps/ask/approve`, { json: {} });
+    expect([answer.status, listIn(answer.body['errors'])]).toMatchObject([400, [{ field: 'by' }]]);
+  });
+
   it('refuses a signal without a name, and one with a name that is none', async () => {
     const path = `/api/v1/runs/${UNKNOWN}/signal`;
     for (const json of [{}, { name: '../x' }, { name: 'go', data: [] }, { name: 'go', more: 1 }]) {

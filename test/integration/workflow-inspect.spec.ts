@@ -1,6 +1,6 @@
 /** What a workflow run under way shows of itself: steps, what they wait for, questions, timers, signals, its history. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { listWorkflowHistory } from '@spine/database';
+import { listWorkflowHistory, workflowQuality } from '@spine/database';
 import {
   decideWorkflowApproval,
   inspectItems,
@@ -40,6 +40,15 @@ beforeAll(async () => {
         { kind: 'lambda', name: 'none', handler: 'note', when: 'params.never == true' },
       ],
     },
+    {
+      name: 'test.measured',
+      policy: { mode: 'parallel', onError: 'continue' },
+      steps: [
+        { kind: 'lambda', name: 'good', handler: 'measures', params: { most: 2 } },
+        { kind: 'lambda', name: 'bad', handler: 'measures', params: { most: 1 } },
+        { kind: 'lambda', name: 'silent', handler: 'note' },
+      ],
+    },
   ]);
   runId = await bed.start('test.looked_at', { never: false });
   await bed.step(runId, 'held', 'running');
@@ -48,6 +57,30 @@ beforeAll(async () => {
 afterAll(async () => {
   bed.release();
   await bed.close();
+});
+
+describe('a step that has said something about its data', () => {
+  it('shows it, also where it has failed by it', async () => {
+    const { runId: measured } = await bed.run('test.measured');
+    const quality = { recordCount: 10, validCount: 8, passed: true, customMetrics: { late: 1 } };
+    const steps = (await bed.view(measured)).steps.map(({ name, status, quality: said }) => [
+      name,
+      status,
+      said,
+    ]);
+    expect(steps).toEqual([
+      ['good', 'completed', quality],
+      ['bad', 'failed', { ...quality, passed: false }],
+      ['silent', 'completed', null],
+    ]);
+    const asked = await queryWorkflowRun(bed.services, measured, { name: 'step', step: 'bad' });
+    expect(asked).toMatchObject({ view: { step: { quality: { passed: false } } } });
+    await bed.run('test.measured');
+    expect(await workflowQuality(bed.engine.db, 'test.measured', { days: 1 })).toEqual([
+      { step: 'bad', runs: 2, passed: 0, recordCount: '20', validCount: '16' },
+      { step: 'good', runs: 2, passed: 2, recordCount: '20', validCount: '16' },
+    ]);
+  });
 });
 
 describe('a workflow run under way', () => {

@@ -22,9 +22,13 @@ import { explainRun, HandlerRegistry, loadExplainFacts, workflowSpec } from '@sp
 import { silentLogger } from '@spine/observability';
 import {
   defineWorkflow,
+  DefinitionVersions,
+  forkWorkflowRun,
   postWorkflow,
   publishCode,
+  replayHistory,
   rollBackPosted,
+  StepResult,
   workflowToJson,
 } from '@spine/orchestration';
 import type { WorkflowInput } from '@spine/orchestration';
@@ -38,8 +42,33 @@ import type { WorkflowBed } from './workflow-support.ts';
 let bed: WorkflowBed;
 beforeAll(async () => {
   bed = await openWorkflowBed({
-    functions: { say: ({ word }) => ({ word: word ?? null }) },
-    workflows: [{ name: 'test.coded', steps: [{ kind: 'lambda', name: 'one', handler: 'say' }] }],
+    functions: {
+      say: ({ word }) => ({ word: word ?? null }),
+      // Adds a step to its run, which calls what the params say.
+      adds: ({ handler }) =>
+        StepResult.ok(
+          {},
+          {
+            modifications: [
+              {
+                type: 'insert_step_after',
+                after: 'grow',
+                step: { kind: 'lambda', name: 'added', handler: String(handler) },
+              },
+            ],
+          },
+        ),
+    },
+    workflows: [
+      { name: 'test.coded', steps: [{ kind: 'lambda', name: 'one', handler: 'say' }] },
+      {
+        name: 'test.grows',
+        steps: [
+          { kind: 'lambda', name: 'grow', handler: 'adds', params: { handler: '{{ params.handler }}' } },
+        ],
+        outputs: { grow: '{{ steps.grow.status }}' },
+      },
+    ],
   });
   await bed.begin();
 });
@@ -263,6 +292,38 @@ describe('a run of a published workflow', () => {
     ).rejects.toMatchObject({ issues: [{ code: 'missing_handler' }] });
   });
 
+  it('adds no step to its plan that nobody can execute', async () => {
+    const grown = await bed.run('test.grows', { handler: 'say' });
+    expect(grown.result).toEqual({ grow: 'completed' });
+    const refused = await bed.run('test.grows', { handler: 'nobody.knows' }, 'failed');
+    expect(refused.error).toMatchObject({
+      type: 'ModificationError',
+      retryable: false,
+      message: expect.stringContaining(
+        'step grow: insert_step_after: step added calls lambda nobody.knows, which no live worker knows',
+      ) as string,
+    });
+    const { rows } = await bed.admin.query('SELECT unit FROM workflow_steps WHERE workflow_run_id = $1', [
+      refused.runId,
+    ]);
+    expect(rows).toEqual([{ unit: 'grow' }]);
+    // What was recorded is the refusal: a replay asks nobody.
+    const services = { db: bed.engine.db, definitions: new DefinitionVersions() };
+    expect(await replayHistory(services, refused.runId)).toMatchObject({
+      type: 'replayed',
+      replayed: { result: { status: 'failed', error: { type: 'ModificationError' } } },
+    });
+    // A worker with the handler has come just now.
+    await bed.admin.query(`INSERT INTO workers (id, hostname, pid, version, lanes, handlers, slots)
+      VALUES (gen_random_uuid(), 'new', 1, '0', '{new}', '{step:lambda.just.come}', 1)`);
+    const waits = await bed.start('test.grows', { handler: 'just.come' });
+    await waitFor(async () => {
+      const found = await bed.admin.query('SELECT 1 FROM workflow_steps WHERE workflow_run_id = $1', [waits]);
+      return found.rows.length === 2;
+    });
+    await bed.engine.dispatcher.cancel(waits);
+  });
+
   it('begins where its handlers are known to another live worker', async () => {
     await published({
       name: 'test.elsewhere',
@@ -288,6 +349,12 @@ describe('a run of a published workflow', () => {
     expect(run.error).toMatchObject({ type: 'WorkflowArchivedError', retryable: false });
     await bed.startWorker('slow', { pollMs: 25 });
     expect((await bed.reach(before, 'completed')).result).toEqual({ word: 'a' });
+    // A fork goes on with what has begun, and workers take it.
+    const services = { ...bed.engine, definitions: new DefinitionVersions() };
+    const fork = await forkWorkflowRun(services, before, { fromStep: 'one', by: 'ada' });
+    if (fork.type !== 'forked') throw new Error(fork.type);
+    expect(fork.warnings).toEqual([]);
+    expect((await bed.reach(fork.runId, 'completed')).result).toEqual({ word: 'a' });
     const restored = await publish(says('test.archived', 'a'));
     expect(restored).toMatchObject({
       type: 'published',

@@ -1,5 +1,5 @@
 /** Workflows that are looked at, changed and begun again: what those tests have in common. */
-import { DefinitionVersions, signalWorkflow } from '@spine/orchestration';
+import { DefinitionVersions, QualityMetrics, signalWorkflow, StepResult } from '@spine/orchestration';
 import type { InspectServices, WorkflowInput, WorkflowQuery, WorkflowView } from '@spine/orchestration';
 import { inspectWorkflowRun } from '@spine/orchestration';
 import { waitFor } from '@spine/testing';
@@ -22,7 +22,7 @@ export interface OperateBed extends WorkflowBed {
 
 export type { WorkflowQuery };
 
-/** Opens a bed with the functions `note` (answers its params), `hold` (waits for the test) and `fails`. */
+/** Opens a bed with the functions `note` (answers its params), `hold` (waits for the test), `measures` and `fails`. */
 export async function openOperateBed(workflows: readonly WorkflowInput[]): Promise<OperateBed> {
   const calls: string[] = [];
   let gate = deferred();
@@ -40,6 +40,18 @@ export async function openOperateBed(workflows: readonly WorkflowInput[]): Promi
         );
         await Promise.race([gate.promise, aborted]);
         return params;
+      },
+      // Two of its ten records are bad; it fails where that is too many.
+      measures: ({ most }) => {
+        const quality = QualityMetrics.of({
+          recordCount: 10,
+          validCount: 8,
+          passed: Number(most) >= 2,
+          customMetrics: { late: 1 },
+        });
+        return quality.passed
+          ? StepResult.ok({}, { quality })
+          : StepResult.fail('too few are valid', { category: 'DATA_QUALITY', quality });
       },
       fails: () => {
         throw new Error('broken');

@@ -6,6 +6,7 @@ import {
   listWorkflowRuns,
   partitionState,
   waitForRoom,
+  workflowQuality,
   workflowRunWindow,
 } from '@spine/database';
 import type { Db } from '@spine/database';
@@ -14,7 +15,15 @@ import type { EngineDatabase } from './engine-support.ts';
 import { watchedDb } from './plan-support.ts';
 import type { WatchedDb } from './plan-support.ts';
 
-const LARGE = ['runs', 'workflow_runs', 'workflow_inbox', 'concurrency_holds', 'gate_waiters', 'manifest'];
+const LARGE = [
+  'runs',
+  'workflow_runs',
+  'workflow_state',
+  'workflow_inbox',
+  'concurrency_holds',
+  'gate_waiters',
+  'manifest',
+];
 const PAGE = { limit: 50, offset: 0 };
 const RUN = newId();
 const gate = (key: string) => ({ type: 'concurrency', key, limit: 2, from: 'handler' }) as const;
@@ -49,6 +58,11 @@ const READS: readonly (readonly [
     'statistics',
     ['runs_workflow', 'workflow_runs_pkey'],
     (db) => workflowRunWindow(db, ['w 1', 'w 2'], { days: 30, limit: 100 }),
+  ],
+  [
+    'what steps have said about their data',
+    ['runs_workflow', 'workflow_state_pkey'],
+    (db) => workflowQuality(db, 'w 2', { days: 30 }),
   ],
   [
     'a partition',
@@ -106,6 +120,8 @@ beforeAll(async () => {
      SELECT '${RUN}', 'workflow', 'w 1', 'default', 2, '{}', 'api', '{}', '{}', 4, 0, 1000, false, now(), 'queued', now();
      INSERT INTO workflow_runs (run_id, name, version, epoch, status, ended_at, partition_key)
      SELECT id, name, 1, 2, 'ended', now(), metadata ->> 'workflow_partition' FROM runs WHERE kind = 'workflow' AND id <> '${RUN}';
+     INSERT INTO workflow_state (run_id, part, key, value)
+     SELECT run_id, 'step', 's ' || n, '{"status": "completed"}' FROM workflow_runs, generate_series(1, 3) n;
      INSERT INTO workflow_inbox (workflow_run_id, event, due_at) SELECT run_id, '{}', now() FROM workflow_runs;
      INSERT INTO concurrency_holds (key, run_id, epoch) SELECT 'k ' || row_number() OVER () % 5000, id, 1 FROM runs LIMIT 10000;
      INSERT INTO gate_waiters (run_id, gate_type, key, priority) SELECT id, 'concurrency', 'k 1', 2 FROM runs LIMIT 10000;

@@ -4,6 +4,7 @@ import { archiveWorkflow } from '@spine/database';
 import {
   DefinitionVersions,
   publishCode,
+  QualityMetrics,
   StepResult,
   TrackedWorkflowRunner,
   WorkflowDriver,
@@ -19,7 +20,12 @@ let api: Api;
 let driver: WorkflowDriver;
 beforeAll(async () => {
   const workflows = new WorkflowRegistry()
-    .registerFunction('double', ({ n }) => ({ n: Number(n) * 2 }))
+    .registerFunction('double', ({ n }) =>
+      StepResult.ok(
+        { n: Number(n) * 2 },
+        { quality: QualityMetrics.of({ recordCount: 10, validCount: 9, passed: true }) },
+      ),
+    )
     .registerFunction('fail', () => StepResult.fail('no data', { category: 'DATA_QUALITY' }))
     .registerWorkflow({
       name: 'test.double',
@@ -64,6 +70,14 @@ describe('POST /workflows/{name}/run', () => {
       metadata: { workflow_version: 1 },
     });
     expect(await runWithStatus(api, runId, 'completed')).toMatchObject({ result: { n: 4 } });
+    const view = await api.call('GET', `/api/v1/runs/${runId}/workflow`);
+    expect(listIn(view.body['data']?.['steps'])[0]?.['quality']).toEqual({
+      record_count: 10,
+      valid_count: 9,
+      valid_rate: 0.9,
+      passed: true,
+      custom_metrics: {},
+    });
   });
 
   it('waits for the end when asked to, and skips a partition that is completed unless forced', async () => {
@@ -244,6 +258,16 @@ describe('statistics', () => {
     const { body } = await api.call('GET', '/api/v1/workflows/test.double/stats');
     expect(body['data']).toMatchObject({ failed: 0, success_rate: 1, failures: [], window: { skipped: 1 } });
     const trend = listIn(body['data']?.['trend']);
+    const done = Number(body['data']?.['completed']);
+    expect(body['data']?.['quality']).toEqual([
+      {
+        step: 'double',
+        runs: done,
+        passed: done,
+        record_count: String(done * 10),
+        valid_count: String(done * 9),
+      },
+    ]);
     expect(trend.length).toBeGreaterThanOrEqual(30);
     expect(trend.at(-1)).toMatchObject({ success_rate: 1 });
     expect(body['data']?.['duration_ms']?.['count']).toEqual(body['data']?.['completed']);

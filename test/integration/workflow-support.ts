@@ -3,7 +3,7 @@ import type { RunRecord } from '@spine/database';
 import { workflowSpec } from '@spine/execution';
 import type { WorkSpec, Worker } from '@spine/execution';
 import { DefinitionVersions, WorkflowDriver, WorkflowRegistry } from '@spine/orchestration';
-import type { WorkflowFunction, WorkflowInput } from '@spine/orchestration';
+import type { WorkflowDriverOptions, WorkflowFunction, WorkflowInput } from '@spine/orchestration';
 import { silentLogger } from '@spine/observability';
 import { waitFor } from '@spine/testing';
 import { openBed } from './engine-run-support.ts';
@@ -15,7 +15,7 @@ export interface WorkflowBed extends Bed {
   readonly workflows: WorkflowRegistry;
   /** Starts a worker of the lane and a driver that hears of what it has ended. */
   begin(): Promise<{ readonly worker: Worker; readonly driver: WorkflowDriver }>;
-  newDriver(): WorkflowDriver;
+  newDriver(options?: Pick<WorkflowDriverOptions, 'adopter'>): WorkflowDriver;
   start(name: string, params?: Record<string, unknown>, more?: Partial<WorkSpec>): Promise<string>;
   /** Starts a run and waits until it has this status. */
   run(name: string, params?: Record<string, unknown>, status?: RunRecord['status']): Promise<RunRecord>;
@@ -42,12 +42,13 @@ export async function openWorkflowBed(options: WorkflowBedOptions): Promise<Work
     },
   });
   const drivers: WorkflowDriver[] = [];
-  const newDriver = (): WorkflowDriver => {
+  const newDriver: WorkflowBed['newDriver'] = (more = {}) => {
     const driver = new WorkflowDriver({
       ...bed.engine,
       definitions: new DefinitionVersions(),
       logger: silentLogger(),
       pollMs: 25,
+      ...more,
     });
     drivers.push(driver);
     return driver;

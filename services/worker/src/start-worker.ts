@@ -71,6 +71,7 @@ export async function startWorker(
     runLogLevel: settings.runLog.level,
     onDrainRequested: () => recycler.request({ type: 'drain' }),
   });
+  driver.serve(worker);
   const { maxRssMb, maxRuns } = settings.worker;
   const recycler = new Recycler({ maxRssMb, maxRuns, logger, begun: () => worker.begun });
   const watchdog = new LoopWatchdog({ logger, metrics });

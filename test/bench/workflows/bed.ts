@@ -92,6 +92,7 @@ export async function openWorkflowBench(
     startWorker: async (slots) => {
       const driver = openWorkflowDriver(engine, databaseUrl);
       const worker = new Worker({ ...engine, lanes: ['default'], slots, onEnded: driver.onEnded });
+      driver.serve(worker);
       const both: WorkerWithDriver = {
         worker,
         stop: async () => {

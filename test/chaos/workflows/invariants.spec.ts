@@ -126,12 +126,9 @@ describe('the invariants of workflows', () => {
     expect(await violated()).toEqual(['no-mark-of-an-attempt-without-its-run']);
   });
 
-  it('let an attempt that lost its workers come before the one that settled', async () => {
+  it('let an attempt that something was killed under come before the one that settled, and no other', async () => {
     const lost = newId();
     await completed(lost, 'step', 'lambda.chaos.written', null);
-    await admin.query(`UPDATE runs SET status = 'failed', error = '{"retryable": true}' WHERE id = $1`, [
-      lost,
-    ]);
     await admin.query(`UPDATE workflow_steps SET attempt = 2`);
     await admin.query(
       `INSERT INTO workflow_steps (workflow_run_id, unit, attempt, run_id, kind) VALUES ($1, 'double', 1, $2, 'step')`,
@@ -139,7 +136,27 @@ describe('the invariants of workflows', () => {
     );
     await admin.query('UPDATE workflow_runs SET seq = 3');
     await told(3, 'double', 2);
-    expect(await violated()).toEqual([]);
+    const violatedWith = async (error: unknown): Promise<WorkflowInvariant[]> => {
+      await admin.query(`UPDATE runs SET status = 'failed', error = $2 WHERE id = $1`, [
+        lost,
+        JSON.stringify(error),
+      ]);
+      return violated();
+    };
+    for (const killed of [
+      { category: 'UNKNOWN', type: 'Error' },
+      { category: 'DATABASE', type: 'DatabaseError' },
+      { category: 'INTERNAL', type: 'LeaseExpiredError' },
+    ]) {
+      expect(await violatedWith({ ...killed, retryable: true }), killed.type).toEqual([]);
+    }
+    for (const other of [
+      { category: 'TIMEOUT', type: 'TimeoutError', retryable: true },
+      { category: 'INTERNAL', type: 'InvariantError', retryable: true },
+      { category: 'UNKNOWN', type: 'Error', retryable: false },
+    ]) {
+      expect(await violatedWith(other), other.type).toEqual(['one-attempt-of-a-unit-settled-it']);
+    }
   });
 });
 

@@ -5,6 +5,13 @@
 import type { Pool } from '@spine/database';
 import { SEVEN_STEPS, UNITS } from './definition.ts';
 
+/**
+ * An attempt that something was killed under: three lost workers in a row, or a statement of the handler while Postgres was away.
+ * What the driver throws then is a plain error, which counts as UNKNOWN.
+ */
+const FAILED_BY_THE_STORM = `r.status = 'failed' AND (r.error->>'retryable')::boolean
+  AND (r.error->>'category' IN ('UNKNOWN', 'DATABASE', 'NETWORK') OR r.error->>'type' = 'LeaseExpiredError')`;
+
 export const WORKFLOW_INVARIANTS = {
   'result-as-without-faults': `
     SELECT e.key, r.id, r.status, r.result, r.error FROM chaos.expected e LEFT JOIN runs r ON r.idempotency_key = e.key
@@ -19,7 +26,7 @@ export const WORKFLOW_INVARIANTS = {
     SELECT s.workflow_run_id, s.unit, array_agg(r.status ORDER BY s.attempt) AS attempts
     FROM workflow_steps s JOIN runs r ON r.id = s.run_id GROUP BY s.workflow_run_id, s.unit
     HAVING (array_agg(r.status ORDER BY s.attempt DESC))[1] <> 'completed'
-      OR count(*) FILTER (WHERE r.status = 'failed' AND (r.error->>'retryable')::boolean) <> count(*) - 1`,
+      OR count(*) FILTER (WHERE ${FAILED_BY_THE_STORM}) <> count(*) - 1`,
 
   'told-of-each-end-once': `
     SELECT s.workflow_run_id, s.unit, s.attempt, count(h.run_id)::int AS told FROM workflow_steps s
@@ -92,6 +99,11 @@ export async function findWorkflowViolations(admin: Pool): Promise<WorkflowViola
   }
   return found;
 }
+
+/** With what attempts have failed that a step's policy made again. */
+export const FAILED_ATTEMPTS_SQL = `SELECT concat_ws(' ', r.error->>'category', r.error->>'type') || ': ' || left(r.error->>'message', 60) AS what,
+    count(*)::int AS n
+  FROM workflow_steps s JOIN runs r ON r.id = s.run_id WHERE r.status = 'failed' GROUP BY 1 ORDER BY 1`;
 
 /** Runs of the whole, for the report. */
 export const COUNTS_SQL = `SELECT

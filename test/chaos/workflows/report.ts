@@ -13,11 +13,12 @@ function listed(values: Readonly<Record<string, number>>): string {
 
 /** What the storm did, what came of the work, and everything that is wrong with the rows that show it. */
 export function workflowText(report: WorkflowReport): string {
-  const { seed, counts, effects, stormSeconds, healSeconds, violations, problems } = report;
+  const { seed, counts, failedAttempts, effects, stormSeconds, healSeconds, violations, problems } = report;
   return [
     `${isBroken(report) ? '✗' : '✓'} seed ${seed}: storm of ${stormSeconds.toFixed(0)} s, healed in ${healSeconds.toFixed(1)} s`,
     `  ${listed(effects) || 'nothing was broken: nothing is proven'}`,
     `  ${listed(counts)}`,
+    `  attempts made again after: ${listed(failedAttempts) || 'none'}`,
     ...problems.map((problem) => `  ${problem}`),
     ...violations.flatMap(({ invariant, count, rows }) => [
       `  ${invariant} is broken ${count} times; the first:`,
@@ -27,6 +28,12 @@ export function workflowText(report: WorkflowReport): string {
 }
 
 /** The report as JSON, snake_case. */
-export function workflowJson({ stormSeconds, healSeconds, ...report }: WorkflowReport): string {
-  return `${JSON.stringify({ ...report, storm_seconds: stormSeconds, heal_seconds: healSeconds }, null, 2)}\n`;
+export function workflowJson({
+  failedAttempts,
+  stormSeconds,
+  healSeconds,
+  ...report
+}: WorkflowReport): string {
+  const times = { storm_seconds: stormSeconds, heal_seconds: healSeconds };
+  return `${JSON.stringify({ ...report, failed_attempts: failedAttempts, ...times }, null, 2)}\n`;
 }

@@ -17,7 +17,7 @@ import { pause, until } from '../pause.ts';
 import { Random } from '../random.ts';
 import { readJournal } from '../worker/journal.ts';
 import { resultWithoutFaults, SEVEN_STEPS } from './definition.ts';
-import { COUNTS_SQL, findWorkflowViolations, recordExpected } from './invariants.ts';
+import { COUNTS_SQL, FAILED_ATTEMPTS_SQL, findWorkflowViolations, recordExpected } from './invariants.ts';
 import type { WorkflowViolation } from './invariants.ts';
 import { allReady, storm } from './storm.ts';
 
@@ -33,6 +33,8 @@ export interface WorkflowPlan {
 export interface WorkflowReport {
   readonly seed: number;
   readonly counts: Readonly<Record<string, number>>;
+  /** With what attempts have failed that were made again: category, type and message of the error. */
+  readonly failedAttempts: Readonly<Record<string, number>>;
   /** What the storm did, by name. */
   readonly effects: Readonly<Record<string, number>>;
   readonly stormSeconds: number;
@@ -141,7 +143,7 @@ async function heal(
 async function verdict(
   bed: Bed,
   submissions: readonly Submission[],
-): Promise<Pick<WorkflowReport, 'counts' | 'violations'>> {
+): Promise<Pick<WorkflowReport, 'counts' | 'failedAttempts' | 'violations'>> {
   const results = new Map<string, unknown>();
   for (const [n, { runs }] of submissions.entries()) {
     for (const { key } of runs) results.set(key, await resultWithoutFaults(n));
@@ -156,7 +158,9 @@ async function verdict(
   await bed.admin.query('ANALYZE');
   const violations = [...(await findViolations(bed.admin)), ...(await findWorkflowViolations(bed.admin))];
   const { rows } = await bed.admin.query<Record<string, number>>(COUNTS_SQL);
-  return { counts: rows[0] ?? {}, violations };
+  const { rows: failed } = await bed.admin.query<{ what: string; n: number }>(FAILED_ATTEMPTS_SQL);
+  const failedAttempts = Object.fromEntries(failed.map(({ what, n }) => [what, n]));
+  return { counts: rows[0] ?? {}, failedAttempts, violations };
 }
 
 async function countEnded(admin: Pool): Promise<number> {

@@ -12,7 +12,7 @@
 import type { RunStatus } from '@spine/core';
 import { NEVER } from '../runs/hand-over.ts';
 import type { StoredError } from '../runs/record.ts';
-import { plainArray, textArray } from '../sql/arrays.ts';
+import { jsonArray, plainArray } from '../sql/arrays.ts';
 import { asQueryable } from '../sql/kysely.ts';
 import type { DbTransaction } from '../sql/kysely.ts';
 import type { WorkflowWork } from './steps.ts';
@@ -191,6 +191,8 @@ export interface Advance {
   readonly told: readonly number[];
   /** JSON of the events, in order, for the history. */
   readonly events: readonly unknown[];
+  /** Nothing more happens: what the run would still be told comes too late, what it has asked is withdrawn. */
+  readonly ended: boolean;
 }
 
 const SAVE_SQL = `WITH d AS (DELETE FROM workflow_inbox WHERE event_seq = ANY ($4::bigint[])), h AS (
@@ -198,8 +200,9 @@ const SAVE_SQL = `WITH d AS (DELETE FROM workflow_inbox WHERE event_seq = ANY ($
   SELECT t.run_id, t.no, t.event::jsonb, $8::timestamptz
   FROM unnest($5::uuid[], $6::bigint[], $7::text[]) AS t(run_id, no, event)
 )
-UPDATE workflow_runs w SET head = t.head::jsonb, seq = t.seq
-FROM unnest($1::uuid[], $2::text[], $3::bigint[]) AS t(run_id, head, seq) WHERE w.run_id = t.run_id`;
+UPDATE workflow_runs w SET head = t.head::jsonb, seq = t.seq, status = CASE WHEN t.ended THEN 'ended' ELSE w.status END,
+  ended_at = CASE WHEN t.ended THEN now() END
+FROM unnest($1::uuid[], $2::text[], $3::bigint[], $9::boolean[]) AS t(run_id, head, seq, ended) WHERE w.run_id = t.run_id`;
 
 /** Ends advances of one transaction. */
 export async function saveAdvances(trx: DbTransaction, advances: readonly Advance[]): Promise<void> {
@@ -212,15 +215,20 @@ export async function saveAdvances(trx: DbTransaction, advances: readonly Advanc
     text: SAVE_SQL,
     values: [
       plainArray(advances.map(({ locked }) => locked.runId)),
-      textArray(advances.map(({ head }) => JSON.stringify(head))),
+      jsonArray(advances.map(({ head }) => head)),
       plainArray(advances.map(({ locked, events }) => locked.seq + events.length)),
       plainArray(advances.flatMap(({ told }) => told)),
       plainArray(history.map(({ runId }) => runId)),
       plainArray(history.map(({ no }) => no)),
-      textArray(history.map(({ event }) => JSON.stringify(event))),
+      jsonArray(history.map(({ event }) => event)),
       first.locked.now.toISOString(),
+      plainArray(advances.map(({ ended }) => ended)),
     ],
   });
+  await clearUp(
+    trx,
+    advances.flatMap(({ locked, ended }) => (ended ? [locked.runId] : [])),
+  );
 }
 
 /** The engine does not hold the runs now: nothing of them is looked at until they are handed over again, or end. */
@@ -235,8 +243,18 @@ UPDATE workflow_runs SET status = 'suspended' WHERE run_id = ANY ($1::uuid[])`,
   });
 }
 
-/** Nothing more happens: what they would still be told comes too late, what they have asked is withdrawn. */
+/** Ends workflows whose runs were ended from outside. */
 export async function endWorkflows(trx: DbTransaction, runIds: readonly string[]): Promise<void> {
+  if (runIds.length === 0) return;
+  await asQueryable(trx).query({
+    text: `UPDATE workflow_runs SET status = 'ended', ended_at = now() WHERE run_id = ANY ($1::uuid[])`,
+    values: [plainArray(runIds)],
+  });
+  await clearUp(trx, runIds);
+}
+
+/** Of workflows that have ended: what they would still be told comes too late, what they have asked is withdrawn. */
+async function clearUp(trx: DbTransaction, runIds: readonly string[]): Promise<void> {
   if (runIds.length === 0) return;
   const { rows } = await asQueryable(trx).query<RemovedEvent>({
     text: `WITH i AS (
@@ -244,8 +262,6 @@ export async function endWorkflows(trx: DbTransaction, runIds: readonly string[]
 ), a AS (
   UPDATE workflow_approvals SET withdrawn_at = now()
   WHERE workflow_run_id = ANY ($1::uuid[]) AND decided_at IS NULL AND withdrawn_at IS NULL
-), w AS (
-  UPDATE workflow_runs SET status = 'ended', ended_at = now() WHERE run_id = ANY ($1::uuid[])
 )
 SELECT workflow_run_id, event, timer FROM i WHERE timer IS NULL AND event IS NOT NULL ORDER BY event_seq`,
     values: [plainArray(runIds)],

@@ -62,6 +62,8 @@ WHERE a.workflow_run_id = t.workflow_run_id AND a.step = t.step AND a.attempt = 
 export interface ApprovalDecision {
   readonly approved: boolean;
   readonly by: string;
+  /** The principal that has said so; absent where nobody knows. */
+  readonly via?: string;
   readonly comment: string | null;
 }
 
@@ -82,7 +84,7 @@ export function decideApproval(
   db: Db,
   workflowRunId: string,
   step: string,
-  { approved, by, comment }: ApprovalDecision,
+  { approved, by, via, comment }: ApprovalDecision,
   event: unknown,
 ): Promise<DecideOutcome> {
   return db.transaction().execute(async (trx): Promise<DecideOutcome> => {
@@ -106,11 +108,11 @@ ORDER BY attempt DESC LIMIT 1 FOR UPDATE`,
     }
     await on.query({
       text: `WITH a AS (
-  UPDATE workflow_approvals SET decided_at = now(), approved = $4, decided_by = $5, comment = $6
+  UPDATE workflow_approvals SET decided_at = now(), approved = $4, decided_by = $5, comment = $6, decided_via = $8
   WHERE workflow_run_id = $1::uuid AND step = $2 AND attempt = $3
 )
 INSERT INTO workflow_inbox (workflow_run_id, event) VALUES ($1::uuid, $7::jsonb) RETURNING ${TELL_DRIVERS_SQL}`,
-      values: [workflowRunId, step, asked.attempt, approved, by, comment, JSON.stringify(event)],
+      values: [workflowRunId, step, asked.attempt, approved, by, comment, JSON.stringify(event), via ?? null],
     });
     return { type: 'decided' };
   });

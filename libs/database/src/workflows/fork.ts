@@ -17,6 +17,20 @@ export async function holdWorkflow(trx: DbTransaction, runId: string): Promise<v
   });
 }
 
+/** Bytes of the JSON of these steps' records. */
+export async function sizeOfStepRecords(
+  trx: DbTransaction,
+  runId: string,
+  steps: readonly string[],
+): Promise<number> {
+  const { rows } = await asQueryable(trx).query<{ bytes: number }>({
+    text: `SELECT coalesce(sum(octet_length(s.value::text)), 0)::float8 AS bytes FROM unnest($2::text[]) AS t(key)
+JOIN workflow_state s ON s.run_id = $1::uuid AND s.part = 'step' AND s.key = t.key`,
+    values: [runId, textArray(steps)],
+  });
+  return rows[0]?.bytes ?? 0;
+}
+
 /** Gives a new run the records of these steps. */
 export async function copyStepRecords(
   trx: DbTransaction,

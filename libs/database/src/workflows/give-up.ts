@@ -2,7 +2,7 @@
  * Sub-workflows that are given up by what has started them.
  *
  * 1. One that has begun is told to cancel: its own planner undoes what it has done, and ends it. The run that has given it up
- * neither waits for that nor ends it. 2. One that has not begun has nothing to undo, and is cancelled at once. One that
+ * hears of that end like any other, and waits for it. 2. One that has not begun has nothing to undo, and is cancelled at once. One that
  * begins in this very moment is cancelled before its first advance: its row is waited for. 3. One that is paused goes on, to
  * be undone, with all that was paused with it.
  */

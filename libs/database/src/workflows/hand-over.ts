@@ -6,7 +6,7 @@
  * has started. 3. One that has ended is not taken up again. 4. Runs about which nothing is left to be decided are handed
  * over many in a statement; one that was handed over before is refused there by its primary key, with the whole statement.
  */
-import { plainArray, textArray } from '../sql/arrays.ts';
+import { jsonArray, plainArray, textArray } from '../sql/arrays.ts';
 import { asQueryable } from '../sql/kysely.ts';
 import type { DbTransaction } from '../sql/kysely.ts';
 import type { Queryable } from '../sql/pool.ts';
@@ -102,7 +102,7 @@ export async function beginWorkflows(
       plainArray(runs.map(({ epoch }) => epoch)),
       textArray(runs.map(({ name }) => name)),
       plainArray(runs.map(({ version }) => version)),
-      textArray(runs.map(({ started }) => JSON.stringify(started))),
+      jsonArray(runs.map(({ started }) => started)),
       source,
     ],
   });

@@ -1,5 +1,5 @@
 /** The records of workflows' states, each for itself: an advance reads and writes those that it is about. */
-import { plainArray, textArray } from '../sql/arrays.ts';
+import { jsonArray, plainArray, textArray } from '../sql/arrays.ts';
 import { asQueryable } from '../sql/kysely.ts';
 import type { DbTransaction } from '../sql/kysely.ts';
 
@@ -50,7 +50,7 @@ ON CONFLICT (run_id, part, key) DO UPDATE SET value = EXCLUDED.value`,
       plainArray(records.map(({ runId }) => runId)),
       textArray(records.map(({ part }) => part)),
       textArray(records.map(({ key }) => key)),
-      textArray(records.map(({ value }) => JSON.stringify(value))),
+      jsonArray(records.map(({ value }) => value)),
     ],
   });
 }

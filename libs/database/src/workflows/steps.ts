@@ -65,27 +65,33 @@ JOIN workflow_steps s ON s.workflow_run_id = t.workflow_run_id AND s.unit = t.un
   return rows.map((row) => row.run_id);
 }
 
+/** Of what these workflows have started and nobody waits for, the runs that have not ended. */
+export async function detachedRunsOf(
+  trx: DbTransaction,
+  workflowRunIds: readonly string[],
+): Promise<string[]> {
+  if (workflowRunIds.length === 0) return [];
+  const { rows } = await asQueryable(trx).query<{ id: string }>({
+    text: DETACHED_RUNS_OF_SQL,
+    values: [plainArray(workflowRunIds)],
+  });
+  return rows.map(({ id }) => id);
+}
+
+export const DETACHED_RUNS_OF_SQL = `SELECT s.run_id AS id FROM workflow_steps s
+CROSS JOIN LATERAL (SELECT completed_at FROM runs WHERE id = s.run_id OFFSET 0) AS r
+WHERE s.workflow_run_id = ANY ($1::uuid[]) AND s.kind = 'detached' AND r.completed_at IS NULL`;
+
 /** OFFSET 0 keeps the planner on the primary key: runs that have not ended look few to it, and are not. */
 export const ACTIVE_RUNS_OF_SQL = `SELECT s.run_id AS id FROM workflow_steps s
 CROSS JOIN LATERAL (SELECT completed_at FROM runs WHERE id = s.run_id OFFSET 0) AS r
 WHERE s.workflow_run_id = ANY ($1::uuid[]) AND s.kind <> 'detached' AND r.completed_at IS NULL`;
 
-/** Of workflows whose own plan has come to its end: sub-workflows that they have given up are undone by plans of their own. */
-const LEFT_RUNS_OF_SQL = `${ACTIVE_RUNS_OF_SQL} AND s.kind <> 'child'`;
-
-/**
- * Those of the runs that workflows have started and waited for that have not ended.
- * @param how `closed`: the workflows were ended from outside, and everything with them; `planned`: by their plans, which
- *   have left nothing but sub-workflows that are being undone.
- */
-export async function activeRunsOf(
-  trx: DbTransaction,
-  workflowRunIds: readonly string[],
-  how: 'closed' | 'planned',
-): Promise<string[]> {
+/** Those of the runs that workflows have started and waited for that have not ended. */
+export async function activeRunsOf(trx: DbTransaction, workflowRunIds: readonly string[]): Promise<string[]> {
   if (workflowRunIds.length === 0) return [];
   const { rows } = await asQueryable(trx).query<{ id: string }>({
-    text: how === 'closed' ? ACTIVE_RUNS_OF_SQL : LEFT_RUNS_OF_SQL,
+    text: ACTIVE_RUNS_OF_SQL,
     values: [plainArray(workflowRunIds)],
   });
   return rows.map(({ id }) => id);

@@ -28,10 +28,11 @@ import {
 import type { DbTransaction, GateKey, LockedWorkflow } from '@spine/database';
 import { admissionGates } from './admit.ts';
 import { carryOut, SOURCE } from './carry-out.ts';
-import type { AdvanceServices, StartedRuns } from './carry-out.ts';
+import type { AdvanceServices } from './carry-out.ts';
 import { goOnAsNew } from './continue-run.ts';
 import { endRuns } from './end-run.ts';
 import { PlannedAdvance } from './planned-advance.ts';
+import { StartedRuns } from './started-runs.ts';
 import { StateReader } from './state-reader.ts';
 import { recordTrackedClose, recordTrackedEnd } from './tracked-end.ts';
 
@@ -101,20 +102,16 @@ async function advanceTogether(
   services: AdvanceServices,
   runIds: readonly string[],
 ): Promise<AdvanceResults> {
-  const started: StartedRuns = { runs: [], hinted: services.dispatcher.hinting };
+  const started = new StartedRuns(services);
+  let outcomes: AdvanceResults;
   try {
-    const outcomes = await services.db
-      .transaction()
-      .execute((trx) => advanceIn(services, trx, runIds, started));
-    if (started.runs.length > 0) services.dispatcher.announce(started.runs, started.hinted);
-    return outcomes;
+    outcomes = await services.db.transaction().execute((trx) => advanceIn(services, trx, runIds, started));
   } catch (error) {
-    // A COMMIT that went unanswered may have happened: what it has not stored is swept up later.
-    if (classifySqlFault(error) !== 'connection') {
-      for (const run of started.runs) services.payloads.discard(run.runId, run.paramsRef);
-    }
+    started.failed(error);
     throw error;
   }
+  started.announce();
+  return outcomes;
 }
 
 async function advanceIn(
@@ -148,6 +145,7 @@ async function advanceIn(
     trx,
     planned.flatMap((advance) => advance.changes()),
   );
+  // Workflows end before their runs do, of which they need not be told any more.
   await saveAdvances(
     trx,
     planned.map((advance) => advance.saved()),
@@ -175,19 +173,14 @@ function holdOn({ run, epoch }: LockedWorkflow): 'over' | 'held' | 'unheld' {
 async function close(trx: DbTransaction, over: readonly LockedWorkflow[]): Promise<void> {
   if (over.length === 0) return;
   const runIds = over.map(({ runId }) => runId);
-  await cancelRunsIn(
-    asQueryable(trx),
-    await activeRunsOf(trx, runIds, 'closed'),
-    'its workflow has ended',
-    SOURCE,
-  );
+  await cancelRunsIn(asQueryable(trx), await activeRunsOf(trx, runIds), 'its workflow has ended', SOURCE);
   await endWorkflows(trx, runIds);
   for (const each of over) await recordTrackedClose(trx, each);
 }
 
 /** Tells each what is due of it; what fails is told in `outcomes`, and nothing of it is carried out. */
 async function planAll(
-  { definitions, payloads }: AdvanceServices,
+  { definitions, payloads, dispatcher }: AdvanceServices,
   trx: DbTransaction,
   held: readonly LockedWorkflow[],
   outcomes: Map<string, AdvanceResult>,
@@ -207,7 +200,7 @@ async function planAll(
       try {
         const definition = await definitions.get(trx, locked.name, locked.version);
         const advance = new PlannedAdvance(locked, definition, inbox, states.readerOf(locked.runId));
-        await advance.tellAll(payloads);
+        await advance.tellAll({ payloads, dispatcher });
         return advance;
       } catch (error) {
         outcomes.set(locked.runId, { type: 'failed', error });
@@ -251,14 +244,9 @@ async function finish(
     if (end.status === 'continued')
       await goOnAsNew({ dispatcher, payloads }, trx, locked, end, head, started);
   }
-  await cancelRunsIn(
-    asQueryable(trx),
-    await activeRunsOf(trx, runIds, 'planned'),
-    'its workflow has ended',
-    SOURCE,
-  );
-  // Before their runs end, of which they need not be told any more.
-  await endWorkflows(trx, runIds);
+  const left = await activeRunsOf(trx, runIds);
+  await cancelRunsIn(asQueryable(trx), left, 'its workflow has ended', SOURCE);
+  started.withdraw(left);
   await endRuns(trx, payloads, ended);
   for (const { locked, end } of ended) await recordTrackedEnd(trx, locked, end);
 }

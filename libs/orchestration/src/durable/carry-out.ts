@@ -9,6 +9,7 @@ import {
   askApproval,
   cancelRunsIn,
   clearTimers,
+  detachedRunsOf,
   giveUpWorkflows,
   insertRuns,
   recordInherited,
@@ -17,24 +18,21 @@ import {
   setTimers,
   withdrawApprovals,
 } from '@spine/database';
-import type { Db, DbTransaction, NewRun } from '@spine/database';
-import type { Dispatcher, Payloads } from '@spine/execution';
+import type { ClaimOnInsert, Db, DbTransaction, NewRun } from '@spine/database';
+import type { Dispatcher, Payloads, RunAdopter } from '@spine/execution';
 import type { WorkflowEvent } from '../engine/event.ts';
 import type { DefinitionVersions } from './definitions.ts';
 import { refusedEvent } from './effects.ts';
 import type { Effects, Start } from './effects.ts';
+import type { StartedRuns } from './started-runs.ts';
 
 export interface AdvanceServices {
   readonly db: Db;
   readonly dispatcher: Dispatcher;
   readonly payloads: Payloads;
   readonly definitions: DefinitionVersions;
-}
-
-/** Runs that an advance starts; told to the queue when it has committed. */
-export interface StartedRuns {
-  readonly runs: NewRun[];
-  readonly hinted: boolean;
+  /** A worker of this process, which takes runs as they are stored. Without it every run is hinted and claimed. */
+  readonly adopter?: RunAdopter | undefined;
 }
 
 /** Runs of one INSERT. */
@@ -42,7 +40,8 @@ const RUNS_PER_STATEMENT = 500;
 /** Written as the source of what the engine does to runs. */
 export const SOURCE = 'workflow';
 const GIVEN_UP = 'given up by its workflow';
-const CANCEL: WorkflowEvent = { type: 'cancel', by: SOURCE, reason: GIVEN_UP };
+const CANCEL: WorkflowEvent = { type: 'cancel', by: SOURCE, reason: GIVEN_UP, givenUp: true };
+const ABANDON: WorkflowEvent = { type: 'cancel', by: SOURCE, reason: 'cancelled once more' };
 
 /** What is to be done for a workflow run. */
 export interface WorkflowEffects {
@@ -80,7 +79,7 @@ export async function carryOut(
       else prepared.push({ workflowRunId: runId, start, run: outcome.run });
     }
   }
-  await storeStarts(trx, prepared, started.hinted);
+  await storeStarts(trx, prepared, started);
   const each = <T extends object>(
     of: (effects: Effects) => readonly T[],
   ): (T & { readonly workflowRunId: string })[] =>
@@ -107,24 +106,35 @@ export async function carryOut(
     each(({ cancelled: given }) => given),
   );
   await cancelRunsIn(asQueryable(trx), cancelled, GIVEN_UP, SOURCE);
+  started.withdraw(cancelled);
   const givenUp = await runsOfWork(
     trx,
     each(({ givenUp: children }) => children),
   );
-  await giveUpWorkflows(trx, givenUp, { event: CANCEL, reason: GIVEN_UP, source: SOURCE });
+  const detached = await detachedRunsOf(
+    trx,
+    all.filter(({ effects }) => effects.detachedToo).map(({ runId }) => runId),
+  );
+  const undone = [...givenUp, ...detached];
+  await giveUpWorkflows(trx, undone, { event: CANCEL, reason: GIVEN_UP, source: SOURCE });
+  const abandoned = await runsOfWork(
+    trx,
+    each(({ abandoned: children }) => children),
+  );
+  await giveUpWorkflows(trx, abandoned, { event: ABANDON, reason: GIVEN_UP, source: SOURCE });
+  started.withdraw([...undone, ...abandoned]);
   return refused;
 }
 
 async function storeStarts(
   trx: DbTransaction,
   prepared: readonly PreparedStart[],
-  hinted: boolean,
+  started: StartedRuns,
 ): Promise<void> {
-  await insertAll(
-    trx,
-    prepared.map(({ run }) => run),
-    hinted,
-  );
+  const runs = prepared.map(({ run }) => run);
+  const adopted = started.adopt(runs);
+  const held = await insertAll(trx, runs, started.hinted, adopted?.claim ?? null);
+  adopted?.stored(held);
   await recordWorkflowSteps(
     trx,
     prepared.map(({ workflowRunId, start, run }) => ({ ...start.work, workflowRunId, runId: run.runId })),
@@ -148,7 +158,7 @@ async function prepareRun(
   switch (prepared.type) {
     case 'prepared': {
       const run = await payloads.stow(prepared.run);
-      started.runs.push(run);
+      started.add(run);
       return { run };
     }
     case 'invalid':
@@ -158,13 +168,26 @@ async function prepareRun(
   }
 }
 
-/** @throws InvariantError where one of them was there before. */
-export async function insertAll(trx: DbTransaction, runs: readonly NewRun[], hinted: boolean): Promise<void> {
+/**
+ * @param claim of a worker that takes some of them as they are stored. @returns those that were stored so.
+ * @throws InvariantError where one of them was there before.
+ */
+export async function insertAll(
+  trx: DbTransaction,
+  runs: readonly NewRun[],
+  hinted: boolean,
+  claim: ClaimOnInsert | null = null,
+): Promise<readonly string[]> {
+  const held: string[] = [];
   for (let from = 0; from < runs.length; from += RUNS_PER_STATEMENT) {
     const slice = runs.slice(from, from + RUNS_PER_STATEMENT);
-    const outcomes = await insertRuns(asQueryable(trx), slice, { ambiguous: false, hinted });
-    if (outcomes.some(({ type }) => type !== 'inserted')) {
-      throw new InvariantError('a run that a workflow starts was there before');
+    const outcomes = await insertRuns(asQueryable(trx), slice, { ambiguous: false, hinted, claim });
+    for (const outcome of outcomes) {
+      if (outcome.type !== 'inserted') {
+        throw new InvariantError('a run that a workflow starts was there before');
+      }
+      if (outcome.status === 'running') held.push(outcome.runId);
     }
   }
+  return held;
 }

@@ -11,8 +11,12 @@ import type { DbTransaction, LockedWorkflow, RunRecord } from '@spine/database';
 import { specOfRun } from '@spine/execution';
 import type { RunHead } from '../engine/state.ts';
 import { insertAll } from './carry-out.ts';
-import type { AdvanceServices, StartedRuns } from './carry-out.ts';
+import type { AdvanceServices } from './carry-out.ts';
 import type { CompleteCommand } from './effects.ts';
+import type { StartedRuns } from './started-runs.ts';
+
+/** In the metadata of a run that takes the place of another: that one. */
+export const CONTINUES_METADATA = 'continues';
 
 /** What is said of the other run alone. */
 const OWN_METADATA = new Set([VERSION_METADATA, 'forked_from', 'fork_step', 'forked_by', 'fork_reason']);
@@ -35,7 +39,7 @@ export async function goOnAsNew(
     throw new InvariantError(`the run that continues ${runId} was refused: ${prepared.type}`);
   }
   const next = await payloads.stow(prepared.run);
-  started.runs.push(next);
+  started.add(next);
   await insertAll(trx, [next], started.hinted);
   const inherited = { previous: end.outputs, ancestors: head.ancestors, environment: head.environment };
   await replaceWork(trx, runId, next.runId);
@@ -46,5 +50,5 @@ export async function goOnAsNew(
 function carriedOver(run: RunRecord) {
   const { singletonKey: _key, ...spec } = specOfRun(run);
   const metadata = Object.fromEntries(Object.entries(run.metadata).filter(([key]) => !OWN_METADATA.has(key)));
-  return { ...spec, triggerSource: 'workflow', metadata: { ...metadata, continues: run.runId } };
+  return { ...spec, triggerSource: 'workflow', metadata: { ...metadata, [CONTINUES_METADATA]: run.runId } };
 }

@@ -49,12 +49,13 @@ export function decideWorkflowApproval(
   step: string,
   decision: ApprovalDecision,
 ): Promise<DecideOutcome> {
-  const { approved, by, comment } = decision;
+  const { approved, by, via, comment } = decision;
   const event: WorkflowEvent = {
     type: 'approval_decided',
     step,
     approved,
     by,
+    ...(via === undefined ? {} : { via }),
     ...(comment === null ? {} : { comment }),
   };
   return decideApproval(db, runId, step, decision, event);

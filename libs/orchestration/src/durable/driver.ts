@@ -17,6 +17,8 @@ import type { Engine, EventSignal, HintPublisher } from '@spine/execution';
 import type { AdvanceEnd, Logger, Metrics } from '@spine/observability';
 import { ADVANCE_EVENTS, advanceRuns } from './advance-run.ts';
 import type { AdvanceResult } from './advance-run.ts';
+import { traceAdvances } from './advance-span.ts';
+import type { AdvanceSpanEnd } from './advance-span.ts';
 import type { AdvanceServices } from './carry-out.ts';
 
 export interface WorkflowDriverOptions extends AdvanceServices {
@@ -168,8 +170,11 @@ export class WorkflowDriver {
     let advanced = 0;
     metrics.workflows.advanceSeconds.observe((performance.now() - from) / 1_000);
     metrics.workflows.advances.inc({ outcome: 'left' }, runIds.length - results.size);
+    const ends = new Map<string, AdvanceSpanEnd>();
     for (const [runId, result] of results) {
-      metrics.workflows.advances.inc({ outcome: endOf(result) });
+      const outcome = endOf(result);
+      ends.set(runId, { outcome, error: result.type === 'failed' ? result.error : null });
+      metrics.workflows.advances.inc({ outcome });
       if (result.type === 'failed') {
         await this.#failed(runId, result.error);
         continue;
@@ -179,6 +184,7 @@ export class WorkflowDriver {
       this.#lines?.freed(result.freed);
       advanced += 1;
     }
+    await traceAdvances(this.#options.pool, { ends, from });
     return advanced;
   }
 

@@ -32,8 +32,12 @@ export interface Effects {
   readonly timers: readonly { readonly timer: string; readonly at: Date }[];
   readonly cleared: readonly string[];
   readonly cancelled: readonly Pick<WorkflowWork, 'unit' | 'attempt'>[];
-  /** Sub-workflows that are given up, to be undone. */
+  /** Sub-workflows that are to undo what they have done. */
   readonly givenUp: readonly Pick<WorkflowWork, 'unit' | 'attempt'>[];
+  /** Sub-workflows that are to stop undoing. */
+  readonly abandoned: readonly Pick<WorkflowWork, 'unit' | 'attempt'>[];
+  /** Whether sub-workflows that nobody waits for are to undo what they have done. */
+  readonly detachedToo: boolean;
   readonly end: CompleteCommand | null;
 }
 
@@ -55,6 +59,8 @@ export function effectsOf(commands: readonly Command[], of: WorkflowFacts): Effe
   const timers = new Map<string, Date | null>();
   const cancelled: Pick<WorkflowWork, 'unit' | 'attempt'>[] = [];
   const givenUp: Pick<WorkflowWork, 'unit' | 'attempt'>[] = [];
+  const abandoned: Pick<WorkflowWork, 'unit' | 'attempt'>[] = [];
+  let detachedToo = false;
   let end: CompleteCommand | null = null;
   for (const command of commands) {
     switch (command.type) {
@@ -71,7 +77,13 @@ export function effectsOf(commands: readonly Command[], of: WorkflowFacts): Effe
         cancelled.push({ unit: command.unit, attempt: command.attempt });
         break;
       case 'cancel_child':
-        givenUp.push({ unit: command.unit, attempt: command.attempt });
+        (command.undo === 'begin' ? givenUp : abandoned).push({
+          unit: command.unit,
+          attempt: command.attempt,
+        });
+        break;
+      case 'cancel_detached':
+        detachedToo = true;
         break;
       case 'set_timer':
         timers.set(command.timer, command.at);
@@ -100,6 +112,8 @@ export function effectsOf(commands: readonly Command[], of: WorkflowFacts): Effe
     cleared: [...timers].flatMap(([timer, at]) => (at === null ? [timer] : [])),
     cancelled,
     givenUp,
+    abandoned,
+    detachedToo,
     end,
   };
 }

@@ -28,7 +28,7 @@ export async function endRuns(
     if (settlement === 'cancelled') cancelled.push(runId);
     else settled.push({ runId, epoch, settlement });
   }
-  // Sub-workflows that it has given up are undone by themselves.
+  // What it has started has ended, but for sub-workflows that nobody waits for: they are undone by themselves.
   await cancelOnlyIn(asQueryable(trx), cancelled, 'cancelled, and undone', SOURCE);
   const fenced = await settleAllInTransaction(trx, settled, { source: SOURCE });
   if (fenced.length > 0) throw new InvariantError(`run ${fenced.join(', ')} was taken under its own lock`);

@@ -12,11 +12,14 @@ import type { JsonObject } from '@spine/core';
 import {
   asQueryable,
   copyStepRecords,
+  getWorkflow,
   holdWorkflow,
   insertRuns,
   limitTransaction,
+  liveCapacity,
   recordInherited,
   VERSION_METADATA,
+  WHOLE_WORKFLOWS,
 } from '@spine/database';
 import type { Db, DbTransaction, NewRun, RunRecord } from '@spine/database';
 import { specOfRun } from '@spine/execution';
@@ -127,7 +130,14 @@ async function forkIn(
   await recordInherited(trx, [{ runId: next.runId, inherited: inheritedBy(forked) }]);
   const takenOver = forked.fork.kept;
   await copyStepRecords(trx, run.runId, next.runId, takenOver);
-  return { type: 'forked', runId: next.runId, takenOver, warnings: prepared.warnings };
+  const served = prepared.warnings.length > 0 && (await isServed(trx, run.name));
+  return { type: 'forked', runId: next.runId, takenOver, warnings: served ? [] : prepared.warnings };
+}
+
+/** Whether a live worker takes runs of a name that new runs may not have any more: a fork goes on with what has begun. */
+async function isServed(trx: DbTransaction, name: string): Promise<boolean> {
+  const { handlers } = await liveCapacity(asQueryable(trx));
+  return handlers.has(WHOLE_WORKFLOWS) && (await getWorkflow(trx, name)) !== null;
 }
 
 /** The same work, asked for by a person: not a part of whatever had asked for the other run. */

@@ -58,8 +58,8 @@ export function workflowEventToJson(event: RecordedEvent, omitted = false): Work
     case 'timer_fired':
       return of({ timer: event.timer });
     case 'approval_decided': {
-      const { step, approved, by, comment } = event;
-      return of({ approved, by, comment: comment ?? null }, step);
+      const { step, approved, by, via, comment } = event;
+      return of({ approved, by, via: via ?? null, comment: comment ?? null }, step);
     }
     case 'signal':
       return of({ name: event.name, data: orNull(event.data) });

@@ -5,6 +5,7 @@ import type { ApprovalRecord, DbTransaction, UnitTimes } from '@spine/database';
 import type { StepState, StepStatus } from '../engine/state.ts';
 import { timerKey, unitKey } from '../engine/unit.ts';
 import type { Step } from '../workflow/model.ts';
+import type { QualityMetrics } from '../workflow/quality-metrics.ts';
 import type { WorkflowSnapshot } from './inspect-snapshot.ts';
 import { waitsFor } from './inspect-waits.ts';
 import type { WaitsFor } from './inspect-waits.ts';
@@ -31,6 +32,8 @@ export interface StepView {
   readonly startedAt: Date | null;
   readonly endedAt: Date | null;
   readonly map: MapView | null;
+  /** What its last answer has said about the data. */
+  readonly quality: QualityMetrics | null;
   /** Of its compensation. */
   readonly undo: string | null;
 }
@@ -98,6 +101,7 @@ export async function stepViews(
       runId: kind === 'map' ? null : (unit?.last.runId ?? null),
       ...timesOf(kind, unit, approval, status),
       map: map === null ? null : mapView(map),
+      quality: state?.quality ?? null,
       undo: undo?.status ?? null,
     };
   });

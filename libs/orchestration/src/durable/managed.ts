@@ -155,7 +155,8 @@ export class DurableWorkflow {
     const outcome = await replayHistory(await this.#services(), run.runId);
     if (outcome.type === 'replayed') {
       const { result } = outcome.replayed;
-      return result.status === 'waiting' ? { ...result, status: statusOf(run) } : result;
+      const tells = result.status !== 'waiting' && result.status !== 'continued';
+      return tells ? result : { ...result, status: statusOf(run) };
     }
     const { begunAt, elapsedMs, outputs } = durableRun(run);
     return {

@@ -1,13 +1,15 @@
 /** A driver with connections of its own: handlers that hold all others keep no workflow from going on. */
 import { createDb, createPool } from '@spine/database';
 import type { ClaimedRun } from '@spine/database';
-import type { Engine } from '@spine/execution';
+import type { Engine, RunAdopter } from '@spine/execution';
 import { DefinitionVersions } from './definitions.ts';
 import { WorkflowDriver } from './driver.ts';
 
 export interface RunningDriver {
   /** To be told of every attempt that has ended in this process. */
   readonly onEnded: (run: ClaimedRun) => void;
+  /** The worker of this process, which from then on takes steps as they are stored. */
+  serve(worker: RunAdopter): void;
   /** Resolves when the advances under way have ended and the connections are closed. */
   stop(): Promise<void>;
 }
@@ -26,16 +28,21 @@ export function openWorkflowDriver(engine: Engine, databaseUrl: string): Running
       onError: (error) => logger.warn({ err: error }, 'an idle database connection broke'),
     }),
   );
+  let adopter: RunAdopter | null = null;
   const driver = new WorkflowDriver({
     ...engine,
     db,
     definitions: new DefinitionVersions(),
     concurrency: CONCURRENCY,
+    adopter: { adopt: (runs) => adopter?.adopt(runs) ?? null },
   });
   driver.start();
   return {
     onEnded: ({ kind, parentRunId }) => {
       if (kind === 'workflow' || (kind === 'step' && parentRunId !== null)) driver.wake();
+    },
+    serve: (worker) => {
+      adopter = worker;
     },
     stop: async () => {
       await driver.stop();

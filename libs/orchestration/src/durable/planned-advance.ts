@@ -1,14 +1,21 @@
 /** One advance of one workflow run, planned: what it was told, and what is to become of it. Nothing is written here. */
 import type { Advance, InboxEvent, LockedWorkflow, OfRun, StateRecord } from '@spine/database';
-import type { Payloads } from '@spine/execution';
+import type { Dispatcher, Payloads } from '@spine/execution';
 import type { WorkflowEvent } from '../engine/event.ts';
 import type { RunHead } from '../engine/state.ts';
 import type { WorkflowDefinition } from '../workflow/model.ts';
+import { withKnownHandlers } from './added-handlers.ts';
 import { effectsOf } from './effects.ts';
 import type { CompleteCommand, Effects } from './effects.ts';
 import { endedEventOf } from './ended-event.ts';
 import { Planning } from './planning.ts';
 import type { ReadRecords } from './planning.ts';
+
+/** Who is asked about what the run was told. */
+export interface Answers {
+  readonly payloads: Pick<Payloads, 'result'>;
+  readonly dispatcher: Pick<Dispatcher, 'knows'>;
+}
 
 export class PlannedAdvance {
   readonly locked: LockedWorkflow;
@@ -39,11 +46,11 @@ export class PlannedAdvance {
   }
 
   /** Tells everything in the inbox. @throws PayloadError when a result is outside of its row and cannot be had. */
-  async tellAll(payloads: Pick<Payloads, 'result'>): Promise<void> {
+  async tellAll({ payloads, dispatcher }: Answers): Promise<void> {
     const events: WorkflowEvent[] = [];
     for (const { event, ended } of this.inbox) {
       const told = ended === null ? (event as WorkflowEvent | null) : await endedEventOf(payloads, ended);
-      if (told !== null) events.push(told);
+      if (told !== null) events.push(await withKnownHandlers(told, dispatcher));
     }
     await this.#planning.prefetch(events);
     for (const event of events) await this.#planning.tell(event);
@@ -75,6 +82,7 @@ export class PlannedAdvance {
       head: this.head,
       told: this.inbox.map(({ seq }) => seq),
       events: this.#planning.told,
+      ended: this.#end !== null,
     };
   }
 }

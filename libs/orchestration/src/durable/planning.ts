@@ -1,11 +1,11 @@
 /**
  * A workflow run while it is advanced: the records that were read, what has changed of them, and what is to be done.
  *
- * 1. A record is read once an advance at the most, and only when the plan needs it. 2. Nothing is written here.
+ * 1. A record is read once an advance at the most, and only when the plan is likely to need it. 2. Nothing is written here.
  */
 import type { StateRecord } from '@spine/database';
 import type { Command } from '../engine/command.ts';
-import { recordsAround } from '../engine/around.ts';
+import { itemsAhead, recordsAround } from '../engine/around.ts';
 import { NEW_RUN } from '../engine/control.ts';
 import { isFromOutside } from '../engine/event.ts';
 import type { RecordedEvent, WorkflowEvent } from '../engine/event.ts';
@@ -71,6 +71,11 @@ export class Planning {
     await this.#load(
       around.flatMap(({ steps }) => steps),
       around.flatMap(({ items }) => items),
+    );
+    // Else each item that a map goes on to would be a read of its own.
+    await this.#load(
+      [],
+      itemsAhead(events, (name) => this.#steps.get(name)),
     );
   }
 

@@ -18,7 +18,8 @@ export type RecordingOutcome =
 
 /**
  * Every call of a run that has ended, with the params it was given and what it answered; decisions, signals and the end. It is
- * made of the run's history and its version: results that were too large for their rows are in there.
+ * made of the run's history and its version: results that were too large for their rows are in there. A fork begins with the
+ * records that it has taken over; a run that continues another, or goes on in another, is one chapter.
  */
 export async function recordWorkflowRun(services: InspectServices, runId: string): Promise<RecordingOutcome> {
   const outcome = await replayHistory(services, runId);
@@ -29,13 +30,9 @@ export async function recordWorkflowRun(services: InspectServices, runId: string
     const reason = `it was ended from outside (${run.status}), which is not in its history`;
     return { type: 'incomplete', reason };
   }
-  const [started] = replayed.result.trace;
-  if (started?.event.type === 'started' && Object.keys(started.event.context ?? {}).length > 0) {
-    return { type: 'incomplete', reason: 'it was given the context of the workflow that has started it' };
-  }
   return {
     type: 'recorded',
-    recording: recordRun(replayed.definition.hash, replayed.result),
+    recording: recordRun(replayed.definition.hash, replayed.result, replayed.takenOver),
     interventions: replayed.interventions,
   };
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { toErrorInfo } from '@spine/core';
 import { toStoredError } from '@spine/execution';
+import { QualityMetrics } from '../workflow/quality-metrics.ts';
 import { StepResult } from '../workflow/step-result.ts';
 import { encodeStepValue, stepResultOf } from './step-outcome.ts';
 
@@ -44,6 +45,19 @@ describe('the result of a step in the row of its run', () => {
     }
     const error = toStoredError(toErrorInfo(thrown));
     expect(stepResultOf({ status: 'failed', result: null, error })).toEqual(failure);
+  });
+
+  it('says of a failure what it has said about the data', () => {
+    const quality = QualityMetrics.of({ recordCount: 10, validCount: 4, customMetrics: { late: 2 } });
+    const failure = StepResult.fail('too few are valid', { category: 'DATA_QUALITY', quality });
+    expect(() => encodeStepValue(failure)).toThrow(
+      expect.objectContaining({ details: { quality } }) as Error,
+    );
+    const error = toStoredError({ ...failure.error, details: { quality: { ...quality } } });
+    expect(stepResultOf({ status: 'failed', result: null, error })).toEqual(failure);
+    // What is none was not stored by a step.
+    const broken = { ...error, details: { quality: 'good' } };
+    expect(stepResultOf({ status: 'failed', result: null, error: broken })).not.toHaveProperty('quality');
   });
 
   it('is a failure however the run has ended without success', () => {

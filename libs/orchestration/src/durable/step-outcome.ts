@@ -7,6 +7,7 @@
 import { assertNever, ErrorCategory, isJsonObject, SpineError } from '@spine/core';
 import type { ErrorInfo, JsonObject, JsonValue, RunStatus } from '@spine/core';
 import type { StoredError } from '@spine/database';
+import type { QualityMetrics } from '../workflow/quality-metrics.ts';
 import { StepResult } from '../workflow/step-result.ts';
 
 /** What of a run says how its step has ended. */
@@ -18,13 +19,20 @@ export interface EndedStep {
 
 /** Thrown in place of a failure that a step has returned, so that its run fails with it. */
 export class StepFailedError extends SpineError {
-  constructor(error: ErrorInfo) {
+  readonly #quality: QualityMetrics | null;
+
+  constructor(error: ErrorInfo, quality: QualityMetrics | null = null) {
     super(error.message, {
       category: error.category,
       retryable: error.retryable,
       ...(error.retryAfterSeconds === null ? {} : { retryAfterSeconds: error.retryAfterSeconds }),
     });
     this.name = error.type;
+    this.#quality = quality;
+  }
+
+  override get details(): JsonObject | null {
+    return this.#quality === null ? null : { quality: { ...this.#quality } };
   }
 }
 
@@ -38,7 +46,7 @@ export function encodeStepValue(value: JsonValue | StepResult | undefined): Json
   const result = StepResult.fromValue(value);
   switch (result.status) {
     case 'fail':
-      throw new StepFailedError(result.error);
+      throw new StepFailedError(result.error, result.quality);
     case 'skip':
       return { [ENVELOPE]: 1, result: asJson(result) };
     case 'ok': {
@@ -61,7 +69,7 @@ export function stepResultOf({ status, result, error }: EndedStep): StepResult {
     case 'failed':
     case 'timed_out':
     case 'dead_lettered':
-      return { status: 'fail', error: errorInfoOf(error) };
+      return StepResult.fromValue({ status: 'fail', error: { ...errorInfoOf(error) }, ...qualityOf(error) });
     case 'pending':
     case 'queued':
     case 'running':
@@ -101,6 +109,12 @@ export function errorInfoOf(error: StoredError | null): ErrorInfo {
     retryable: error.retryable,
     retryAfterSeconds: error.retry_after ?? null,
   };
+}
+
+function qualityOf(error: StoredError | null): JsonObject {
+  const details = asJson(error?.details);
+  const quality = isJsonObject(details) ? details['quality'] : undefined;
+  return quality === undefined ? {} : { quality };
 }
 
 function unwrap(value: JsonValue): JsonValue {

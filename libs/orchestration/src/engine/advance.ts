@@ -20,7 +20,7 @@ import { settleStep } from './settle.ts';
 import { startStep } from './start.ts';
 import { sweep } from './sweep.ts';
 import { timerFired } from './timers.ts';
-import { end, undoNext } from './undo.ts';
+import { abandonAll, end, undoNext } from './undo.ts';
 import { takeSignal } from './wait.ts';
 
 export function advance(draft: Draft, event: WorkflowEvent): void {
@@ -123,5 +123,6 @@ function conclude(draft: Draft): void {
   }
   if (phase.type !== 'stopping' || draft.head.active > 0) return;
   if (phase.outcome.status === 'continued') end(draft, phase.outcome, keptOutputs(draft, phase.outcome));
+  else if (phase.how === 'abandon') abandonAll(draft, phase.outcome);
   else undoNext(draft, phase.outcome);
 }

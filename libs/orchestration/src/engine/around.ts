@@ -2,7 +2,7 @@
 import type { WorkflowDefinition } from '../workflow/model.ts';
 import type { WorkflowEvent } from './event.ts';
 import { RunGraph } from './run-graph.ts';
-import type { RunHead } from './state.ts';
+import type { RunHead, StepState } from './state.ts';
 import { parseTimer, parseUnit, unitKey } from './unit.ts';
 import type { Unit } from './unit.ts';
 
@@ -29,6 +29,30 @@ export function recordsAround(
     for (const name of [queue.first, queue.last]) if (name !== null) steps.add(name);
   if (event.type === 'started') for (const name of graph.roots) steps.add(name);
   return { steps: [...steps], items: [...items] };
+}
+
+/**
+ * The items that maps are likely to start when these events are told: as many as have been answered, from where each map is.
+ *
+ * @param step what was read of a step.
+ */
+export function itemsAhead(
+  events: readonly WorkflowEvent[],
+  step: (name: string) => StepState | null | undefined,
+): string[] {
+  const answered = new Map<string, number>();
+  for (const event of events) {
+    const unit = unitOf(event);
+    if (unit?.type === 'item') answered.set(unit.step, (answered.get(unit.step) ?? 0) + 1);
+  }
+  return [...answered].flatMap(([name, count]) => {
+    const map = step(name)?.map;
+    if (map === null || map === undefined) return [];
+    const room = Math.max(0, Math.min(count, map.count - map.next));
+    return Array.from({ length: room }, (_, index) =>
+      unitKey({ type: 'item', step: name, index: map.next + index }),
+    );
+  });
 }
 
 function unitOf(event: WorkflowEvent): Unit | null {

@@ -41,7 +41,10 @@ export type Command =
   | (CallWork & { readonly type: 'run_on_failure' })
   /** Whatever the attempt still answers counts for nothing. */
   | (Work & { readonly type: 'cancel_step' })
-  | (Work & { readonly type: 'cancel_child' })
+  /** `begin`: it undoes what it has done, and its end is waited for. `abandon`: it stops undoing, and ends. */
+  | (Work & { readonly type: 'cancel_child'; readonly undo: 'begin' | 'abandon' })
+  /** Sub-workflows that nobody waits for and that have not ended are to undo what they have done. */
+  | { readonly type: 'cancel_detached'; readonly id: string }
   | { readonly type: 'set_timer'; readonly id: string; readonly timer: string; readonly at: Date }
   | { readonly type: 'clear_timer'; readonly id: string; readonly timer: string }
   | (Work & {

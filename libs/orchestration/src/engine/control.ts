@@ -92,11 +92,20 @@ export function cancelRun(draft: Draft, event: Extract<WorkflowEvent, { type: 'c
     case 'new':
       return end(draft, outcome, {});
     case 'running':
-    case 'stopping':
+      draft.emit({ type: 'cancel_detached', id: 'cancel:detached' });
       return stop(draft, outcome, 'cancel');
+    case 'stopping':
+      if (phase.how === undefined) {
+        draft.emit({ type: 'cancel_detached', id: 'cancel:detached' });
+        return stop(draft, outcome, 'cancel');
+      }
+      if (event.givenUp === true) break;
+      return stop(draft, outcome, 'abandon');
     case 'undoing':
+      if (event.givenUp === true) break;
       return abandonUndo(draft, phase.step, phase.outcome);
     case 'handling':
+      if (event.givenUp === true) break;
       draft.emit({
         type: 'cancel_step',
         id: `cancel:${ON_FAILURE_UNIT}#1`,
@@ -105,6 +114,8 @@ export function cancelRun(draft: Draft, event: Extract<WorkflowEvent, { type: 'c
       });
       return end(draft, phase.outcome, {});
     case 'ended':
-      draft.ignored = `the run has ended; ${event.by} comes late`;
+      break;
   }
+  draft.ignored =
+    phase.type === 'ended' ? `the run has ended; ${event.by} comes late` : 'it is undone already';
 }

@@ -18,6 +18,9 @@ export interface StateView {
   item(key: string): ItemState | null | undefined;
 }
 
+/** How what has begun ends when a run stops. */
+export type Sweep = 'drain' | 'cancel' | 'abandon';
+
 const UNTOUCHED_ITEM: ItemState = {
   status: 'pending',
   input: null,
@@ -46,7 +49,7 @@ export class Draft {
   /** Maps that may start items. */
   readonly pumping = new Set<string>();
   /** How to end what has begun, when the run has been stopped in this advance. */
-  sweep: 'drain' | 'cancel' | null = null;
+  sweep: Sweep | null = null;
   /** Why the event counted for nothing. */
   ignored: string | null = null;
   /** Records looked at, for tests that count work. */

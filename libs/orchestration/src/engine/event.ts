@@ -57,11 +57,19 @@ export type WorkflowEvent =
       readonly step: string;
       readonly approved: boolean;
       readonly by: string;
+      /** The key that has said so, `key:<id>`; absent where none was asked for. */
+      readonly via?: string;
       readonly comment?: string;
     }
   | { readonly type: 'signal'; readonly name: string; readonly data: JsonObject }
-  /** The second one while a run is being undone ends it at once. */
-  | { readonly type: 'cancel'; readonly by: string; readonly reason?: string }
+  /** The second one while a run is being undone ends the undoing. */
+  | {
+      readonly type: 'cancel';
+      readonly by: string;
+      readonly reason?: string;
+      /** By the run that has started this one: what is being undone already goes on. */
+      readonly givenUp?: true;
+    }
   | { readonly type: 'pause' }
   | { readonly type: 'resume' }
   | {

@@ -14,7 +14,8 @@ import type { WorkflowEvent } from './event.ts';
 import type { Attempt, CallCommand, StepExecutor } from './executor.ts';
 import { newWorkflowState, plan } from './plan.ts';
 import { runError } from './run-error.ts';
-import type { WorkflowState } from './state.ts';
+import { PersistentMap } from './persistent-map.ts';
+import type { StepState, WorkflowState } from './state.ts';
 import { VirtualTime } from './virtual-time.ts';
 
 type Completion = Extract<Command, { type: 'complete' }>;
@@ -41,6 +42,13 @@ export interface TraceEntry {
   readonly ignored: string | null;
 }
 
+export interface BeginOptions {
+  /** Records of the steps that a fork takes over, by name. */
+  readonly takenOver?: Iterable<readonly [string, StepState]>;
+  /** Ends where it would go on as a new run. Default false. */
+  readonly oneChapter?: boolean;
+}
+
 interface Run {
   readonly id: string;
   readonly definition: WorkflowDefinition;
@@ -48,8 +56,12 @@ interface Run {
   completion: Completion | null;
   /** How often it has been continued: each time its units count their attempts anew. */
   generation: number;
+  /** Ends where it would be continued. */
+  oneChapter: boolean;
   /** Attempts under way, by command id. */
   readonly attempts: Map<string, AbortController>;
+  /** Sub-workflows that nobody waits for. */
+  detached: string[];
   readonly parent: { readonly runId: string; readonly unit: string; readonly attempt: number } | null;
 }
 
@@ -73,9 +85,12 @@ export class InMemoryWorkflows {
     definition: WorkflowDefinition,
     params: JsonObject = {},
     options: Partial<Omit<Extract<WorkflowEvent, { type: 'started' }>, 'type' | 'params'>> = {},
+    { takenOver = [], oneChapter = false }: BeginOptions = {},
   ): string {
     const runId = options.runId ?? `run-${this.#runs.size + 1}`;
-    this.#open(runId, definition, null);
+    const run = this.#open(runId, definition, null);
+    run.state = { ...run.state, steps: new PersistentMap(takenOver) };
+    run.oneChapter = oneChapter;
     this.send(runId, { ...options, type: 'started', runId, params });
     return runId;
   }
@@ -125,17 +140,20 @@ export class InMemoryWorkflows {
     });
   }
 
-  #open(id: string, definition: WorkflowDefinition, parent: Run['parent']): void {
-    const state = newWorkflowState();
-    this.#runs.set(id, {
+  #open(id: string, definition: WorkflowDefinition, parent: Run['parent']): Run {
+    const run: Run = {
       id,
       definition,
-      state,
+      state: newWorkflowState(),
       completion: null,
       generation: 0,
+      oneChapter: false,
       attempts: new Map(),
+      detached: [],
       parent,
-    });
+    };
+    this.#runs.set(id, run);
+    return run;
   }
 
   #run(runId: string): Run {
@@ -166,6 +184,10 @@ export class InMemoryWorkflows {
         return this.#giveUp(run, `${command.unit}#${command.attempt}`);
       case 'cancel_child':
         return this.#cancelChild(run, command);
+      case 'cancel_detached':
+        for (const id of run.detached)
+          if (this.#run(id).completion === null) this.send(id, { type: 'cancel', by: run.id, givenUp: true });
+        return;
       case 'set_timer':
         return this.time.set(`${run.id} ${command.timer}`, command.at, () =>
           this.send(run.id, { type: 'timer_fired', timer: command.timer }),
@@ -246,6 +268,7 @@ export class InMemoryWorkflows {
     }
     const runId = childId(run, command);
     this.#open(runId, definition, command.wait ? { runId: run.id, unit, attempt } : null);
+    if (!command.wait) run.detached.push(runId);
     const { params, context, ancestors } = command;
     const { environment } = run.state.head;
     this.send(runId, { type: 'started', runId, params, context, ancestors, environment });
@@ -253,23 +276,27 @@ export class InMemoryWorkflows {
 
   #cancelChild(run: Run, command: Extract<Command, { type: 'cancel_child' }>): void {
     const runId = childId(run, command);
-    if (this.#runs.has(runId)) this.send(runId, { type: 'cancel', by: run.id });
+    if (!this.#runs.has(runId)) return;
+    const givenUp = command.undo === 'begin' ? ({ givenUp: true } as const) : {};
+    this.send(runId, { type: 'cancel', by: run.id, ...givenUp });
   }
 
   #complete(run: Run, completion: Completion): void {
-    if (completion.status === 'continued') {
+    if (completion.status === 'continued' && !run.oneChapter) {
       // The same run to everybody else, with nothing behind it.
       const { ancestors, environment } = run.state.head;
       const params = completion.next ?? {};
       const previous = completion.outputs;
       run.state = newWorkflowState();
       run.generation += 1;
+      run.detached = [];
       this.send(run.id, { type: 'started', runId: run.id, params, previous, ancestors, environment });
       return;
     }
     run.completion = completion;
     if (run.parent === null) return;
-    const { status, outputs } = completion;
+    const { outputs } = completion;
+    const status = completion.status === 'continued' ? 'completed' : completion.status;
     const error = status === 'failed' || status === 'timed_out' ? runError(completion) : null;
     const { runId, unit, attempt } = run.parent;
     this.send(runId, { type: 'child_settled', unit, attempt, status, outputs, error });

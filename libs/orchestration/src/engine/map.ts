@@ -12,6 +12,7 @@ import { STEP_DEFAULTS, WORKFLOW_LIMITS } from '../workflow/model.ts';
 import type { MapStep } from '../workflow/model.ts';
 import type { Draft } from './draft.ts';
 import { plannedError, wrongParams } from './failure.ts';
+import { isGivenUp } from './give-up.ts';
 import { startItem, tolerance } from './map-item.ts';
 import { runScope } from './scope.ts';
 import { settleStep } from './settle.ts';
@@ -60,8 +61,11 @@ export function pumpMap(draft: Draft, name: string): void {
     progress = draft.step(name).map;
   }
   if (progress === null || draft.step(name).status !== 'running') return;
-  if (progress.running === 0 && (progress.halted || progress.next >= progress.count))
-    finishMap(draft, step, progress);
+  if (progress.running > 0 || (!progress.halted && progress.next < progress.count)) return;
+  if (isGivenUp(draft.step(name).givenUp)) {
+    draft.patchStep(name, { givenUp: null });
+    settleStep(draft, name, { status: 'cancelled' });
+  } else finishMap(draft, step, progress);
 }
 
 function mayStart(draft: Draft, step: MapStep, progress: MapProgress): boolean {

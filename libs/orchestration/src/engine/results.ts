@@ -5,6 +5,7 @@ import { chooseNext } from './choice.ts';
 import type { Draft } from './draft.ts';
 import type { WorkflowEvent } from './event.ts';
 import { plannedError, sizeProblem } from './failure.ts';
+import { settleGivenUp, settleGivenUpItem } from './give-up.ts';
 import { itemFailed, itemSucceeded } from './map-item.ts';
 import { modify } from './modifications.ts';
 import { failAttempt, settleStep, stop } from './settle.ts';
@@ -45,6 +46,7 @@ export function itemSettled(draft: Draft, { step, index, attempt, result }: Item
     draft.ignored = `${step}[${index}] is not at attempt ${attempt}`;
     return;
   }
+  if (settleGivenUpItem(draft, step, index, item, result)) return;
   switch (result.status) {
     case 'fail':
       return itemFailed(draft, step, index, result.error);
@@ -69,8 +71,10 @@ export function childSettled(draft: Draft, event: Extract<WorkflowEvent, { type:
             event.error ?? plannedError('ChildWorkflowFailed', `${event.unit}: the child is ${event.status}`),
         };
   if (unit?.type === 'item') return itemSettled(draft, { ...unit, attempt: event.attempt, result });
-  if (unit?.type === 'step' && isAt(draft, unit.step, event.attempt, 'workflow'))
-    return settleAttempt(draft, unit.step, result);
+  if (unit?.type === 'step' && isAt(draft, unit.step, event.attempt, 'workflow')) {
+    if (!settleGivenUp(draft, unit.step, result)) settleAttempt(draft, unit.step, result);
+    return;
+  }
   draft.ignored = `${event.unit} is not at attempt ${event.attempt}`;
 }
 
@@ -81,6 +85,7 @@ function isAt(draft: Draft, name: string, attempt: number, kind: 'call' | 'workf
 }
 
 function settleAttempt(draft: Draft, name: string, result: StepResult): void {
+  noteQuality(draft, name, result);
   switch (result.status) {
     case 'fail':
       return failAttempt(draft, name, result.error);
@@ -94,6 +99,13 @@ function settleAttempt(draft: Draft, name: string, result: StepResult): void {
       goOnAsNew(draft, result);
     }
   }
+}
+
+/** Records of steps that never say anything about their data stay small. */
+function noteQuality(draft: Draft, name: string, result: StepResult): void {
+  const quality = result.status === 'skip' ? null : (result.quality ?? null);
+  const before = draft.step(name).quality ?? null;
+  if (quality !== null || before !== null) draft.patchStep(name, { quality });
 }
 
 /** Context, modifications and the choice of the next step; a run that is stopping has no use for the last two. */

@@ -8,7 +8,7 @@ import type { ErrorInfo, JsonObject } from '@spine/core';
 import { DEFAULT_RETRY } from '../workflow/model.ts';
 import type { ErrorPolicy, Step } from '../workflow/model.ts';
 import type { RetryPolicy } from '@spine/execution';
-import type { Draft } from './draft.ts';
+import type { Draft, Sweep } from './draft.ts';
 import { retryAfterMs } from './failure.ts';
 import { needsSlot, unqueue } from './queue.ts';
 import { ACTIVE_STATUSES } from './state.ts';
@@ -97,14 +97,18 @@ export function retryOf(
 }
 
 /**
- * Nothing starts from here on. `drain` lets what is running end by itself, `cancel` ends it; the sweep over all steps that
- * this takes is done once, before the plan is finished.
+ * Nothing starts from here on. `drain` lets what is running end by itself, `cancel` gives it up, `abandon` also ends the
+ * undoing of sub-workflows; the sweep over all steps that this takes is done before the plan is finished.
  */
-export function stop(draft: Draft, outcome: RunOutcome, how: 'drain' | 'cancel'): void {
-  if (draft.head.phase.type === 'running')
-    draft.patchHead({ phase: { type: 'stopping', outcome }, paused: false });
+export function stop(draft: Draft, outcome: RunOutcome, how: Sweep): void {
+  const { phase } = draft.head;
+  if (phase.type === 'running' || phase.type === 'stopping') {
+    const kept = phase.type === 'stopping' ? phase : { type: 'stopping' as const, outcome };
+    const firmer = how !== 'drain' && kept.how !== 'abandon';
+    draft.patchHead({ phase: firmer ? { ...kept, how } : kept, paused: false });
+  }
   draft.settled.length = 0;
-  draft.sweep = how === 'cancel' ? 'cancel' : (draft.sweep ?? 'drain');
+  draft.sweep = how === 'drain' ? (draft.sweep ?? 'drain') : how;
 }
 
 export function failedAt(step: string | null, error: ErrorInfo): RunOutcome {

@@ -8,6 +8,7 @@
  */
 import type { ErrorInfo, JsonObject, JsonValue } from '@spine/core';
 import type { Step } from '../workflow/model.ts';
+import type { QualityMetrics } from '../workflow/quality-metrics.ts';
 import type { Edge, Incoming } from '../workflow/graph.ts';
 import type { PersistentMap } from './persistent-map.ts';
 import type { TimerKind } from './unit.ts';
@@ -69,6 +70,12 @@ export interface MapProgress {
   readonly errors: readonly ItemError[];
 }
 
+/**
+ * Why a sub-workflow is being undone. Its step, or its item, is not settled before it has ended: nothing follows on
+ * something that is half undone.
+ */
+export type GivenUp = 'cancelled' | 'timed_out';
+
 /** The compensation of a step. */
 export interface UndoState {
   readonly status: 'running' | 'retrying' | 'completed' | 'failed' | 'cancelled';
@@ -103,6 +110,10 @@ export interface StepState {
   readonly nextUndo: string | null;
   readonly undo: UndoState | null;
   readonly map: MapProgress | null;
+  /** What its last answer has said about the data; absent for nothing. */
+  readonly quality?: QualityMetrics | null;
+  /** Of a sub-workflow that was given up and has not ended, and of a map with such items. */
+  readonly givenUp?: GivenUp | null;
 }
 
 export const ITEM_STATUSES = [
@@ -127,6 +138,8 @@ export interface ItemState {
   readonly outputs: JsonObject;
   readonly error: ErrorInfo | null;
   readonly timer: TimerKind | null;
+  /** Of an item whose sub-workflow was given up and has not ended. */
+  readonly givenUp?: GivenUp | null;
 }
 
 export const RUN_OUTCOMES = ['completed', 'failed', 'timed_out', 'cancelled', 'continued'] as const;
@@ -143,8 +156,11 @@ export interface RunOutcome {
 export type RunPhase =
   | { readonly type: 'new' }
   | { readonly type: 'running' }
-  /** Starts nothing more and waits for what is running. */
-  | { readonly type: 'stopping'; readonly outcome: RunOutcome }
+  /**
+   * Starts nothing more and waits for what is running. `how` is absent while that ends by itself; `cancel`: it was given
+   * up, and sub-workflows undo what they have done; `abandon`: they stop undoing, and nothing else is undone.
+   */
+  | { readonly type: 'stopping'; readonly outcome: RunOutcome; readonly how?: 'cancel' | 'abandon' }
   /** Undoes `step`, the one completed last of those left. */
   | { readonly type: 'undoing'; readonly outcome: RunOutcome; readonly step: string }
   /** The failure handler runs. */

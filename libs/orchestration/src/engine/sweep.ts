@@ -1,13 +1,17 @@
-/** Ends what has begun when a run stops. It looks at every step, once in the life of a run. */
-import type { Draft } from './draft.ts';
+/** Ends what has begun when a run stops. It looks at every step: once for each way to stop, which a run goes at most once. */
+import type { Draft, Sweep } from './draft.ts';
 import { withdrawApproval } from './approval.ts';
 import { clearItemTimer, endItem, iteratorOf, patchProgress } from './map-item.ts';
 import { plannedError } from './failure.ts';
+import { sweepChild, sweepChildItem } from './give-up.ts';
 import { settleStep } from './settle.ts';
 import { unitKey } from './unit.ts';
 
-/** `drain`: what waits is given up, what is running ends by itself. `cancel`: all of it is given up now. */
-export function sweep(draft: Draft, how: 'drain' | 'cancel'): void {
+/**
+ * `drain`: what waits is given up, what is running ends by itself. `cancel`: all of it is given up now; sub-workflows undo
+ * what they have done. `abandon`: they stop undoing.
+ */
+export function sweep(draft: Draft, how: Sweep): void {
   draft.patchHead({
     slotQueue: { first: null, last: null },
     freeQueue: { first: null, last: null },
@@ -15,7 +19,7 @@ export function sweep(draft: Draft, how: 'drain' | 'cancel'): void {
   for (const name of draft.graph.names()) sweepStep(draft, name, how);
 }
 
-function sweepStep(draft: Draft, name: string, how: 'drain' | 'cancel'): void {
+function sweepStep(draft: Draft, name: string, how: Sweep): void {
   const { status, tries, error, attempt } = draft.step(name);
   const failed = error ?? plannedError('Stopped', `step ${name}: stopped between two attempts`);
   switch (status) {
@@ -35,12 +39,8 @@ function sweepStep(draft: Draft, name: string, how: 'drain' | 'cancel'): void {
       const kind = draft.graph.step(name)?.kind;
       if (kind === 'map') return sweepMap(draft, name, how);
       if (how === 'drain') return;
-      draft.emit({
-        type: kind === 'workflow' ? 'cancel_child' : 'cancel_step',
-        id: `cancel:${name}#${attempt}`,
-        unit: name,
-        attempt,
-      });
+      if (kind === 'workflow') return sweepChild(draft, name, how);
+      draft.emit({ type: 'cancel_step', id: `cancel:${name}#${attempt}`, unit: name, attempt });
       return settleStep(draft, name, { status: 'cancelled' });
     }
     case 'pending':
@@ -53,15 +53,18 @@ function sweepStep(draft: Draft, name: string, how: 'drain' | 'cancel'): void {
   }
 }
 
-function sweepMap(draft: Draft, name: string, how: 'drain' | 'cancel'): void {
+function sweepMap(draft: Draft, name: string, how: Sweep): void {
   const begun = draft.step(name).map?.next ?? 0;
   patchProgress(draft, name, (map) => ({ ...map, halted: true, held: [] }));
   for (let index = 0; index < begun; index += 1) sweepItem(draft, name, index, how);
   draft.pumping.add(name);
-  if (how === 'cancel') settleStep(draft, name, { status: 'cancelled' });
+  if (how === 'drain') return;
+  // Its items that are sub-workflows are being undone: it ends with the last of them.
+  if ((draft.step(name).map?.running ?? 0) > 0) draft.patchStep(name, { givenUp: 'cancelled' });
+  else settleStep(draft, name, { status: 'cancelled' });
 }
 
-function sweepItem(draft: Draft, name: string, index: number, how: 'drain' | 'cancel'): void {
+function sweepItem(draft: Draft, name: string, index: number, how: Sweep): void {
   const item = draft.item(name, index);
   const unit = unitKey({ type: 'item', step: name, index });
   if (item.status === 'retrying') {
@@ -69,18 +72,14 @@ function sweepItem(draft: Draft, name: string, index: number, how: 'drain' | 'ca
     const stopped = plannedError('Stopped', `item ${index}: stopped between two attempts`);
     return endItem(draft, name, index, item.error ?? stopped);
   }
-  const cancels = item.status === 'held' || (item.status === 'running' && how === 'cancel');
-  if (!cancels) return;
-  clearItemTimer(draft, name, index, item);
   if (item.status === 'running') {
-    const child = iteratorOf(draft, name, item.stage)?.step.kind === 'workflow';
-    draft.emit({
-      type: child ? 'cancel_child' : 'cancel_step',
-      id: `cancel:${unit}#${item.attempt}`,
-      unit,
-      attempt: item.attempt,
-    });
-  }
+    if (how === 'drain') return;
+    if (iteratorOf(draft, name, item.stage)?.step.kind === 'workflow')
+      return sweepChildItem(draft, name, index, how);
+    const { attempt } = item;
+    draft.emit({ type: 'cancel_step', id: `cancel:${unit}#${attempt}`, unit, attempt });
+  } else if (item.status !== 'held') return;
+  clearItemTimer(draft, name, index, item);
   draft.patchItem(name, index, { status: 'cancelled', timer: null });
   patchProgress(draft, name, (map) => ({ ...map, running: map.running - 1 }));
 }

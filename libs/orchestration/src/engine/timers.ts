@@ -4,6 +4,7 @@ import type { ErrorInfo } from '@spine/core';
 import { approvalExpired } from './approval.ts';
 import type { Draft } from './draft.ts';
 import { plannedError } from './failure.ts';
+import { giveUpItem, giveUpStep } from './give-up.ts';
 import { goOn, itemFailed, iteratorOf } from './map-item.ts';
 import { enqueue } from './queue.ts';
 import { failAttempt, stop } from './settle.ts';
@@ -70,8 +71,10 @@ function stepTimer(draft: Draft, name: string, kind: TimerKind): void {
     case 'timeout': {
       if (step?.kind === 'wait' && 'signal' in step.wait) return noSignalCame(draft, name, step.wait.signal);
       const { attempt } = draft.step(name);
-      cancelWork(draft, name, attempt, step?.kind === 'workflow');
-      return failAttempt(draft, name, timedOut(`step ${name}: attempt ${attempt} took too long`));
+      const late = timedOut(`step ${name}: attempt ${attempt} took too long`);
+      if (step?.kind === 'workflow') return giveUpStep(draft, name, 'timed_out', late);
+      cancelStep(draft, name, attempt);
+      return failAttempt(draft, name, late);
     }
   }
 }
@@ -80,13 +83,15 @@ function itemTimer(draft: Draft, name: string, index: number, kind: TimerKind): 
   if (kind === 'retry') return goOn(draft, name, index);
   const { attempt, stage } = draft.item(name, index);
   const unit = unitKey({ type: 'item', step: name, index });
-  cancelWork(draft, unit, attempt, iteratorOf(draft, name, stage)?.step.kind === 'workflow');
-  itemFailed(draft, name, index, timedOut(`${unit}: attempt ${attempt} took too long`));
+  const late = timedOut(`${unit}: attempt ${attempt} took too long`);
+  if (iteratorOf(draft, name, stage)?.step.kind === 'workflow')
+    return giveUpItem(draft, name, index, 'timed_out', late);
+  cancelStep(draft, unit, attempt);
+  itemFailed(draft, name, index, late);
 }
 
-function cancelWork(draft: Draft, unit: string, attempt: number, child: boolean): void {
-  const type = child ? 'cancel_child' : 'cancel_step';
-  draft.emit({ type, id: `cancel:${unit}#${attempt}`, unit, attempt });
+function cancelStep(draft: Draft, unit: string, attempt: number): void {
+  draft.emit({ type: 'cancel_step', id: `cancel:${unit}#${attempt}`, unit, attempt });
 }
 
 function timedOut(message: string): ErrorInfo {

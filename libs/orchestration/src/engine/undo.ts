@@ -1,5 +1,6 @@
 /**
- * What follows when a run has stopped: completed steps that say how are undone, the last completed first, one at a time;
+ * What follows when a run has stopped, and its sub-workflows have undone what they had done: completed steps that say how
+ * are undone, the last completed first, one at a time;
  * then the failure handler is called; then the run has ended. A compensation that fails for good is counted, and the next one goes on.
  */
 import type { ErrorInfo, JsonObject } from '@spine/core';
@@ -88,7 +89,13 @@ export function abandonUndo(draft: Draft, name: string, outcome: RunOutcome): vo
       draft.emit({ type: 'cancel_step', id: `cancel:${unit}#${undo.attempt}`, unit, attempt: undo.attempt });
     draft.patchStep(name, { undo: { ...undo, status: 'cancelled' } });
   }
-  let left = 1;
+  draft.patchHead({ undoFailures: draft.head.undoFailures + 1 });
+  abandonAll(draft, outcome);
+}
+
+/** Ends a run of which nothing more is undone: each step that is left is counted. */
+export function abandonAll(draft: Draft, outcome: RunOutcome): void {
+  let left = 0;
   for (let at = draft.head.undo; at !== null; at = draft.step(at).nextUndo) left += 1;
   draft.patchHead({ undo: null, undoFailures: draft.head.undoFailures + left });
   end(draft, outcome, {});

@@ -1,9 +1,9 @@
 /** Workflows from and to their JSON. */
+import { present } from '@spine/core';
 import { retryPolicyFromJson, toRetryPolicyJson } from '@spine/execution';
 import type { WorkflowJson } from './json.ts';
 import { callFromJson, callToJson, stepFromJson, stepToJson } from './json-steps.ts';
 import type { ConcurrencyPolicy, WorkflowInput, WorkflowPolicy } from './model.ts';
-import { present } from './present.ts';
 
 /** A checked workflow as the model has it; `defineWorkflow` makes a definition of it. */
 export function workflowFromJson(json: WorkflowJson): WorkflowInput {

@@ -1,10 +1,9 @@
 /** Steps from and to their JSON. */
-import { assertNever } from '@spine/core';
+import { assertNever, present } from '@spine/core';
 import { retryPolicyFromJson, toRetryPolicyJson } from '@spine/execution';
 import type { RetryPolicy, RetryPolicyJson } from '@spine/execution';
 import type { CallJson, IteratorStepJson, StepJson } from './json.ts';
 import type { Call, IteratorStep, Step, WaitFor } from './model.ts';
-import { present } from './present.ts';
 
 const list = <T>(items: readonly T[] | undefined): T[] | undefined =>
   items === undefined ? undefined : [...items];

@@ -217,6 +217,8 @@ export const WORKFLOW_LIMITS = {
   mapConcurrency: 10_000,
   /** Characters of the canonical JSON of one output, of the context, of a signal. Larger data goes to an artifact. */
   outputLength: 262_144,
+  /** The same of what a step says about its data: figures, not data. */
+  qualityLength: 8_192,
   /** Different signals of one run. */
   signals: 100,
   /** Steps that a run may add to its own plan. */

@@ -1,12 +1,11 @@
 /** The JSON of modifications: the one place where their snake_case becomes camelCase. */
-import { assertNever } from '@spine/core';
+import { assertNever, present } from '@spine/core';
 import type { JsonValue } from '@spine/core';
 import { z } from 'zod';
 import { stepJson } from './json.ts';
 import { stepFromJson, stepToJson } from './json-steps.ts';
 import { WORKFLOW_LIMITS } from './model.ts';
 import type { Modification } from './modification.ts';
-import { present } from './present.ts';
 
 const jsonValue: z.ZodType<JsonValue> = z.json();
 const object = z.record(z.string(), jsonValue);

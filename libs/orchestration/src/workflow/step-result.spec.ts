@@ -35,7 +35,11 @@ describe('a step result', () => {
     [{ modifications: [{ type: 'stop_the_world' }] }, 'modifications[0] is no modification'],
     [{ contextUpdates: 'abc' }, 'contextUpdates'],
     [{ nextStep: 7 }, 'nextStep'],
-    [{ quality: { recordCount: 1.5, validCount: 1 } }, 'quality'],
+    [{ quality: { recordCount: 1.5, validCount: 1 } }, 'quality has no whole recordCount'],
+    [{ quality: { recordCount: 1, validCount: 2 } }, 'quality has no whole recordCount'],
+    [{ quality: { recordCount: 1, validCount: 1, passed: 'yes' } }, 'quality passed'],
+    [{ quality: { recordCount: 1, validCount: 1, customMetrics: { a: [] } } }, 'quality customMetrics'],
+    [{ quality: { recordCount: 1, validCount: 1, customMetrics: { a: 'x'.repeat(9_000) } } }, 'characters'],
   ])('with %j is a failure that says so', (more, problem) => {
     const result = StepResult.fromValue({ status: 'ok', output: {}, ...more });
     expect(result).toMatchObject({
@@ -65,6 +69,18 @@ describe('quality metrics', () => {
       0.75,
     );
     expect(QualityMetrics.validRate(QualityMetrics.of({ recordCount: 0, validCount: 0 }))).toBe(1);
+  });
+
+  it('come whole out of JSON, and are left out of a failure where they are none', () => {
+    const quality = { recordCount: 4, validCount: 3 };
+    expect(StepResult.fromValue({ status: 'ok', output: {}, quality })).toEqual({
+      status: 'ok',
+      output: {},
+      quality: { recordCount: 4, validCount: 3, passed: false, customMetrics: {} },
+    });
+    const failed = StepResult.fail('broken');
+    const broken = { recordCount: -1, validCount: 0, passed: true, customMetrics: {} };
+    expect(StepResult.fromValue({ ...failed, quality: broken })).toEqual(failed);
   });
 
   it('refuse counts that cannot be', () => {

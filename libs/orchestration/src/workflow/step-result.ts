@@ -3,7 +3,7 @@ import { ErrorCategory, isJsonObject, toErrorInfo } from '@spine/core';
 import type { ErrorInfo, JsonObject, JsonValue } from '@spine/core';
 import { modificationProblem } from './check-modification.ts';
 import type { Modification } from './modification.ts';
-import type { QualityMetrics } from './quality-metrics.ts';
+import { QualityMetrics } from './quality-metrics.ts';
 
 /** What a step that has done its work may say besides its output. */
 export interface OkOptions {
@@ -93,14 +93,15 @@ function withNextStep(next: string, output: JsonObject = {}, options: OkOptions 
 /**
  * What a plain function returned as a result: an object is the output; null and undefined an empty one; `false` a failure;
  * `true` an empty success; anything else becomes `{ value }`. A StepResult made by the functions here stays itself; one with
- * parts that are none, e.g. `modifications` that nobody can read, is a failure.
+ * parts that are none, e.g. `modifications` that nobody can read, is a failure. Of a failure a `quality` that is none is left
+ * out: why the step has failed counts for more.
  */
 function fromValue(value: JsonValue | StepResult | undefined): StepResult {
   if (value === null || value === undefined || value === true) return ok();
   if (value === false) return fail('the function returned false');
   if (!isStepResult(value)) return isJsonObject(value) ? ok(value) : ok({ value });
   const problem = value.status === 'ok' ? optionsProblem(value) : null;
-  if (problem === null) return value;
+  if (problem === null) return withWholeQuality(value);
   return fail(`the result of the step is broken: ${problem}`, {
     category: ErrorCategory.VALIDATION,
     type: 'BadResultError',
@@ -146,7 +147,8 @@ function optionsProblem(result: OkOptions): string | null {
   ];
   if (context !== undefined && !isObject(context)) return 'contextUpdates is no object';
   if (next !== undefined && typeof next !== 'string') return 'nextStep is no text';
-  if (quality !== undefined && !isQuality(quality)) return 'quality has no whole recordCount and validCount';
+  const wrong = quality === undefined ? null : QualityMetrics.problemOf(quality as JsonValue);
+  if (wrong !== null) return `quality ${wrong}`;
   if (modifications === undefined) return null;
   if (!Array.isArray(modifications)) return 'modifications is no list';
   for (const [index, modification] of modifications.entries()) {
@@ -156,9 +158,12 @@ function optionsProblem(result: OkOptions): string | null {
   return null;
 }
 
-function isQuality(value: unknown): boolean {
-  if (!isObject(value) || !('recordCount' in value) || !('validCount' in value)) return false;
-  return Number.isSafeInteger(value.recordCount) && Number.isSafeInteger(value.validCount);
+/** JSON may leave out what has a default. */
+function withWholeQuality(result: StepResult): StepResult {
+  if (result.status === 'skip' || result.quality === undefined) return result;
+  const { quality, ...rest } = result;
+  const isWhole = QualityMetrics.problemOf({ ...quality }) === null;
+  return isWhole ? { ...rest, quality: QualityMetrics.of(quality) } : rest;
 }
 
 export const StepResult = { ok, fail, skip, withNextStep, fromValue } as const;

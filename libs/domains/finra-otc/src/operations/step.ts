@@ -3,7 +3,7 @@
  *
  * 1. One run at a time calculates a partition: its lock is taken first, and held to the end of the transaction.
  * 2. What is calculated is decided by the inputs alone (captures and versions). Their hash stands in the manifest; where it
- *    stands there already the step is skipped, unless it is forced.
+ *    stands there already the step is skipped, unless it is forced, and answers what was answered then.
  * 3. Rows, stage, rejects, check results, anomalies, the asset's materialization and the settlement of the run commit
  *    together, or none of them does.
  * 4. A check that fails keeps every row out: what the checks found and an anomaly are stored on their own, and
@@ -13,7 +13,7 @@ import { createHash } from 'node:crypto';
 import { canonicalJson, hashJson, QualityRunner } from '@spine/core';
 import type { AnomalyCategory, QualityCheck, Severity } from '@spine/core';
 import { manifestOf } from '@spine/database';
-import type { ColumnValue, DbTransaction, PartitionKey } from '@spine/database';
+import type { ColumnValue, DbTransaction, ManifestRow, PartitionKey } from '@spine/database';
 import { checkQualityGate } from '@spine/execution';
 import type { HandlerContext, Publication } from '@spine/execution';
 import { CALCS } from '../calcs/registry.ts';
@@ -59,28 +59,25 @@ export interface Step<I extends StepInputs, C> {
   readonly checks: readonly QualityCheck<C>[];
 }
 
-/** What every operation answers, beside counts of its own. */
-export type StepResult =
-  | {
-      readonly skipped: true;
-      readonly reason: string;
-      readonly calc: CalcName;
-      readonly calc_version: CalcVersion;
-      readonly stage: StageName;
-      readonly partition: PartitionKey;
-      readonly warnings: readonly string[];
-    }
-  | (Readonly<Record<string, unknown>> & {
-      readonly skipped: false;
-      readonly calc: CalcName;
-      readonly calc_version: CalcVersion;
-      readonly stage: StageName;
-      readonly partition: PartitionKey;
-      readonly rows: number;
-      /** SHA-256 over the rows without their audit columns: the same inputs and version give the same digest. */
-      readonly output_digest: string;
-      readonly warnings: readonly string[];
-    });
+/** What every operation answers, beside counts of its own: the same whether it has calculated or found it done. */
+export type StepResult = Readonly<Record<string, unknown>> & {
+  readonly calc: CalcName;
+  readonly calc_version: CalcVersion;
+  readonly stage: StageName;
+  readonly partition: PartitionKey;
+  readonly rows: number;
+  /** SHA-256 over the rows without their audit columns: the same inputs and version give the same digest. */
+  readonly output_digest: string;
+  /** Of this run: what the checks of the one that calculated warned of stands with its results. */
+  readonly warnings: readonly string[];
+} & (
+    | {
+        readonly skipped: true;
+        /** Which run has done it. */
+        readonly reason: string;
+      }
+    | { readonly skipped: false }
+  );
 
 /** What says when and by whom, not what. */
 const AUDIT_COLUMNS: ReadonlySet<string> = new Set(['run_id', 'captured_at']);
@@ -123,7 +120,7 @@ async function calculateIn<I extends StepInputs, C>(
   const done = (await manifestOf(publication.trx, DOMAIN, partitionKey)).find((row) => row.stage === stage);
   if (!step.force && done?.metrics['inputs_hash'] === inputs_hash) {
     const reason = `${stage} was reached with the same inputs by run ${done.runId}; force: true calculates again`;
-    return { skipped: true, reason, ...common, warnings };
+    return { ...answerOf(done), ...common, skipped: true, reason, warnings };
   }
 
   const calculated = await step.calculate(publication.trx, inputs, version);
@@ -177,6 +174,12 @@ async function calculateIn<I extends StepInputs, C>(
     output_digest,
     warnings,
   };
+}
+
+/** What the run that did it has answered, as its manifest row keeps it: what follows can go by it either way. */
+function answerOf({ metrics, rowCount }: ManifestRow) {
+  const { inputs_hash: _hash, calc_version: _version, output_digest, ...answered } = metrics;
+  return { ...answered, rows: rowCount ?? 0, output_digest: String(output_digest) };
 }
 
 function anomalyOf(

@@ -2,7 +2,7 @@
  * Workflows written as code. The builder makes the same definition that YAML does: a list of steps in sequence, or, as soon
  * as there is a branch, a graph with every dependency written down.
  */
-import { ValidationError } from '@spine/core';
+import { present, ValidationError } from '@spine/core';
 import type { JsonObject, JsonValue } from '@spine/core';
 import { DurableWorkflow } from '../../durable/managed.ts';
 import type { ManagedHostOptions } from '../../durable/managed-host.ts';
@@ -19,7 +19,6 @@ import type {
   WorkflowInput,
   WorkflowPolicy,
 } from '../../workflow/model.ts';
-import { present } from '../../workflow/present.ts';
 import { byNameParams, fromFunction } from '../run/handlers.ts';
 import type { AdaptedFunction, PlainFunction } from '../run/handlers.ts';
 import { ManagedWorkflow } from './managed.ts';
@@ -161,7 +160,7 @@ export class WorkflowBuilder {
     const elseStep = otherwise === undefined ? undefined : begin(otherwise);
     // Without an else the choice itself leads on where nothing was chosen.
     this.#place.join(ends, elseStep === undefined);
-    this.#draft.steps.splice(at, 0, present({ kind: 'choice', name, routes, elseStep, dependsOn }));
+    this.#draft.steps.splice(at, 0, present({ kind: 'choice' as const, name, routes, elseStep, dependsOn }));
     return this;
   }
 

@@ -2,10 +2,9 @@
  * Workflows made of workflows. What is composed may be composed further; `defineWorkflow` then checks the whole, so that a
  * part may refer to steps of others. Names are unique in the whole: parts are not renamed.
  */
-import { ValidationError } from '@spine/core';
+import { present, ValidationError } from '@spine/core';
 import type { RetryPolicy } from '@spine/execution';
 import type { Step, WorkflowInput } from '../../workflow/model.ts';
-import { present } from '../../workflow/present.ts';
 import { fragmentOf, isSequential, isWorkflow, joinDefaults, listOf, startAfter } from './fragment.ts';
 import type { Fragment, Part } from './fragment.ts';
 
@@ -44,7 +43,7 @@ export function conditional(
   const taken = fragmentOf(then);
   const other = otherwise === undefined ? null : fragmentOf(otherwise);
   const choice: Step = present({
-    kind: 'choice',
+    kind: 'choice' as const,
     name: step,
     routes: [{ condition, thenStep: entryOf(taken, 'then') }],
     elseStep: other === null ? undefined : entryOf(other, 'otherwise'),

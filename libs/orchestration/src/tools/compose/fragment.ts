@@ -1,8 +1,7 @@
 /** A part of a larger workflow: its steps with every dependency written down, where it begins and where it ends. */
-import { ValidationError } from '@spine/core';
+import { present, ValidationError } from '@spine/core';
 import { buildGraph } from '../../workflow/graph.ts';
 import type { Step, WorkflowInput } from '../../workflow/model.ts';
-import { present } from '../../workflow/present.ts';
 
 /** A step, or a workflow whose steps become steps of the larger one. */
 export type Part = Step | WorkflowInput;

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { present } from '@spine/core';
 import type { JsonObject } from '@spine/core';
 import { defineWorkflow, findWorkflowIssues } from '../../workflow/define.ts';
 import type { Step, WorkflowInput } from '../../workflow/model.ts';
-import { present } from '../../workflow/present.ts';
 import { runInMemory } from '../run/run.ts';
 import { StubRunnable } from '../testing/executors.ts';
 import { dryRun } from './dry-run.ts';

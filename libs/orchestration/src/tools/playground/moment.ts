@@ -128,6 +128,7 @@ function note(moment: Moment, command: Command): Moment {
     }
     case 'ask_approval':
     case 'withdraw_approval':
+    case 'cancel_detached':
       return moment;
     case 'complete':
       return { ...moment, outputs: command.outputs };

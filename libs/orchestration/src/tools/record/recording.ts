@@ -9,6 +9,8 @@ import type { TraceEntry } from '../../engine/in-memory.ts';
 import { STEP_STATUSES } from '../../engine/state.ts';
 import type { StepResult } from '../../workflow/step-result.ts';
 import type { WorkflowRunResult } from '../run/run.ts';
+import { recordBeginning, recordedBeginningJson } from './beginning.ts';
+import type { StepRecords } from './beginning.ts';
 import {
   recordedErrorJson,
   recordedObjectJson,
@@ -27,6 +29,8 @@ const recordingJson = z.strictObject({
   hash: z.string(),
   environment: z.string(),
   params: object,
+  /** What it began with besides; absent for nothing. */
+  beginning: recordedBeginningJson.exactOptional(),
   /** In the order in which they were answered. `run` tells children apart: '' for the run itself. */
   calls: z.array(
     z.strictObject({
@@ -63,9 +67,14 @@ export type RecordedCall = WorkflowRecording['calls'][number];
  * The recording of a run, of the result that `runInMemory` gives.
  *
  * @param hash of the definition that ran.
+ * @param takenOver of a fork: the records that it began with.
  * @throws ValidationError for a run that has not ended.
  */
-export function recordRun(hash: string, run: WorkflowRunResult): WorkflowRecording {
+export function recordRun(
+  hash: string,
+  run: WorkflowRunResult,
+  takenOver: StepRecords = [],
+): WorkflowRecording {
   if (run.status === 'waiting') throw refused('status', 'the run has not ended');
   const own = (entry: TraceEntry): string => entry.runId.slice(run.runId.length);
   const commands = new Map<string, Extract<Command, { call: unknown }>>();
@@ -90,12 +99,15 @@ export function recordRun(hash: string, run: WorkflowRunResult): WorkflowRecordi
     });
   }
   const started = run.trace.find((entry) => own(entry) === '' && entry.event.type === 'started')?.event;
+  const begun = started?.type === 'started' ? started : null;
+  const beginning = begun === null ? null : recordBeginning(begun, takenOver);
   return {
     format: RECORDING_FORMAT,
     workflow: run.workflow,
     hash,
-    environment: (started?.type === 'started' ? started.environment : undefined) ?? 'production',
-    params: started?.type === 'started' ? { ...started.params } : {},
+    environment: begun?.environment ?? 'production',
+    params: { ...begun?.params },
+    ...(beginning === null ? {} : { beginning }),
     calls,
     decisions: run.trace.flatMap((entry) =>
       entry.event.type === 'approval_decided' && entry.ignored === null

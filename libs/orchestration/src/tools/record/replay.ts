@@ -10,6 +10,7 @@ import type { WorkflowDefinition } from '../../workflow/model.ts';
 import { StepResult } from '../../workflow/step-result.ts';
 import { runInMemory } from '../run/run.ts';
 import type { WorkflowRunResult } from '../run/run.ts';
+import { beginningOf } from './beginning.ts';
 import { fromRecordedResult } from './recorded-result.ts';
 import { callKey, recordRun } from './recording.ts';
 import type { RecordedCall, WorkflowRecording } from './recording.ts';
@@ -45,11 +46,14 @@ export async function replayRecording(
 ): Promise<ReplayResult> {
   const { executor, live = () => executor !== undefined, ...rest } = options;
   const recorded = new RecordedAnswers(recording);
+  const beginning = recording.beginning === undefined ? null : beginningOf(recording.beginning, definition);
   const run = await runInMemory(definition, {
     ...rest,
     runId: REPLAY,
     params: recording.params,
     environment: recording.environment,
+    ...(beginning === null ? {} : { beginning }),
+    oneChapter: recording.status === 'continued',
     signals: recording.signals,
     decide: ({ step }) => recording.decisions.find((decision) => decision.step === step),
     executor: {

@@ -5,6 +5,8 @@ import type { InMemoryOptions, TraceEntry } from '../../engine/in-memory.ts';
 import type { Command } from '../../engine/command.ts';
 import type { RunOutcome, StepStatus, WorkflowState } from '../../engine/state.ts';
 import type { WorkflowDefinition } from '../../workflow/model.ts';
+import type { QualityMetrics } from '../../workflow/quality-metrics.ts';
+import type { Beginning } from '../record/beginning.ts';
 
 export interface StepRun {
   readonly name: string;
@@ -16,6 +18,8 @@ export interface StepRun {
   readonly error: ErrorInfo | null;
   /** Why it was skipped. */
   readonly reason: string | null;
+  /** What its last answer has said about the data. */
+  readonly quality: QualityMetrics | null;
   /** The step it has chosen to go on with. */
   readonly chosen: string | null;
 }
@@ -45,6 +49,10 @@ export interface RunOptions extends InMemoryOptions {
   /** e.g. `dev`; default `production`. */
   readonly environment?: string;
   readonly runId?: string;
+  /** What it begins with besides its params. Default: nothing. */
+  readonly beginning?: Beginning;
+  /** Ends where it would go on as a new run, with the status `continued`. Default false: it goes on. */
+  readonly oneChapter?: boolean;
   /** Sent at the beginning, in order. */
   readonly signals?: readonly { readonly name: string; readonly data: JsonObject }[];
 }
@@ -54,16 +62,22 @@ export async function runInMemory(
   definition: WorkflowDefinition,
   options: RunOptions,
 ): Promise<WorkflowRunResult> {
-  const { params = {}, environment, runId, signals = [], ...rest } = options;
+  const { params = {}, environment, runId, beginning, oneChapter = false, signals = [], ...rest } = options;
   const workflows = new InMemoryWorkflows(rest);
   const startedAt = workflows.time.clock.now();
-  const id = workflows.start(definition, params, {
-    ...(environment === undefined ? {} : { environment }),
-    ...(runId === undefined ? {} : { runId }),
-  });
+  const id = workflows.start(
+    definition,
+    params,
+    {
+      ...beginning?.started,
+      ...(environment === undefined ? {} : { environment }),
+      ...(runId === undefined ? {} : { runId }),
+    },
+    { oneChapter, takenOver: beginning?.takenOver ?? [] },
+  );
   for (const { name, data } of signals) workflows.send(id, { type: 'signal', name, data });
   await workflows.settle();
-  return resultOf(definition, workflows, id, startedAt);
+  return resultOf(definition, workflows, id, startedAt, oneChapter);
 }
 
 /** What has come of a run so far. */
@@ -72,27 +86,34 @@ export function resultOf(
   workflows: InMemoryWorkflows,
   runId: string,
   startedAt: Date,
+  oneChapter = false,
 ): WorkflowRunResult {
   const result = runResultOf(definition, {
     runId,
     state: workflows.state(runId),
     trace: workflows.trace,
+    oneChapter,
   });
   return { ...result, startedAt };
 }
 
 /**
  * What has come of a run, told by its state and its trace, which holds its children's events too.
- * @param of.runId as in the trace.
+ * @param of.runId as in the trace. @param of.oneChapter whether a run that goes on as a new one has ended by that.
  */
 export function runResultOf(
   definition: WorkflowDefinition,
-  of: { readonly runId: string; readonly state: WorkflowState; readonly trace: readonly TraceEntry[] },
+  of: {
+    readonly runId: string;
+    readonly state: WorkflowState;
+    readonly trace: readonly TraceEntry[];
+    readonly oneChapter?: boolean;
+  },
 ): WorkflowRunResult {
-  const { runId, trace } = of;
+  const { runId, trace, oneChapter = false } = of;
   const { head, steps } = of.state;
   const own = trace.filter((entry) => entry.runId === runId);
-  const completion = completionIn(own);
+  const completion = completionIn(own, oneChapter);
   const names = new Set([
     ...definition.steps.map(({ name }) => name),
     ...steps.entries().map(([name]) => name),
@@ -116,6 +137,7 @@ export function runResultOf(
         output: state?.output ?? null,
         error: state?.error ?? null,
         reason: state?.reason ?? null,
+        quality: state?.quality ?? null,
         chosen: state?.chosen ?? null,
       };
     }),
@@ -125,11 +147,14 @@ export function runResultOf(
   };
 }
 
-/** A run that went on as a new one has not ended by that. */
-function completionIn(own: readonly TraceEntry[]): Extract<Command, { type: 'complete' }> | null {
+/** A run that goes on as a new one has not ended by that, unless its one chapter is all that is asked for. */
+function completionIn(
+  own: readonly TraceEntry[],
+  oneChapter: boolean,
+): Extract<Command, { type: 'complete' }> | null {
   for (const { commands } of own.toReversed()) {
     const end = commands.find((command) => command.type === 'complete');
-    if (end?.type === 'complete') return end.status === 'continued' ? null : end;
+    if (end?.type === 'complete') return end.status === 'continued' && !oneChapter ? null : end;
   }
   return null;
 }

@@ -1,11 +1,11 @@
 /** The patterns that most data work follows. */
 import { z } from 'zod';
+import { present } from '@spine/core';
 import { retryPolicyFromJson, retryPolicyJson } from '@spine/execution';
 import { callJson } from '../../workflow/json.ts';
 import { callFromJson } from '../../workflow/json-steps.ts';
 import { WORKFLOW_LIMITS } from '../../workflow/model.ts';
 import type { Step, WorkflowInput } from '../../workflow/model.ts';
-import { present } from '../../workflow/present.ts';
 import type { TemplateRegistry } from './registry.ts';
 
 const handler = z.string().regex(WORKFLOW_LIMITS.name);

@@ -1,10 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { findJsonProblems, isStorableText } from '@spine/core';
+import { findJsonProblems, isStorableText, present } from '@spine/core';
 import type { JsonObject, JsonValue } from '@spine/core';
 import { defineWorkflow } from '../../workflow/define.ts';
 import type { Step, WorkflowInput } from '../../workflow/model.ts';
-import { present } from '../../workflow/present.ts';
 import { parseWorkflowYaml, stringifyWorkflowYaml } from './document.ts';
 
 /** Texts that YAML is known to take for something else, and any other. */
