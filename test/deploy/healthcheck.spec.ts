@@ -67,7 +67,10 @@ describe('deploy/healthcheck.mjs', () => {
 
   it('gives up on a process that does not answer', async () => {
     const url = await urlOf(() => undefined);
-    expect(await check(url)).toMatchObject({ code: 1, output: expect.stringContaining('aborted') as string });
+    expect(await check(url, '200')).toMatchObject({
+      code: 1,
+      output: expect.stringContaining('aborted') as string,
+    });
   });
 
   it('fails without a URL', async () => {

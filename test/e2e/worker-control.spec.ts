@@ -3,8 +3,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { createPool, requestDrain } from '@spine/database';
 import type { Pool } from '@spine/database';
-import { createEngine, HandlerRegistry, taskSpec } from '@spine/execution';
-import type { Engine, WorkSpec } from '@spine/execution';
+import { createEngine, createRelay, HandlerRegistry, taskSpec } from '@spine/execution';
+import type { Engine, Ticker, WorkSpec } from '@spine/execution';
 import { Metrics, REPLACE_EXIT_CODE, silentLogger } from '@spine/observability';
 import { createTestDatabase, testRedisUrl, waitFor } from '@spine/testing';
 import type { TestDatabase } from '@spine/testing';
@@ -18,6 +18,8 @@ const nothing = z.strictObject({});
 let database: TestDatabase;
 let redisUrl: string;
 let engine: Engine;
+/** Tells the next worker of what was handed back, as the scheduler does. */
+let relay: Ticker;
 /** As the owner of the database, who sees what other connections do. */
 let admin: Pool;
 const workers: ServiceProcess[] = [];
@@ -42,11 +44,14 @@ beforeAll(async () => {
     metrics: new Metrics('test'),
     service: 'test',
   });
+  relay = createRelay({ ...engine, lanes: ['default'], relayMs: 100 });
+  relay.start();
 });
 afterEach(async () => {
   await Promise.all(workers.splice(0).map((worker) => worker.kill('SIGKILL')));
 });
 afterAll(async () => {
+  await relay.stop();
   await engine.close();
   await admin.end();
   await database.drop();

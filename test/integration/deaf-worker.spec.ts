@@ -1,14 +1,16 @@
 /** A worker that hears nothing of the queue, while the queue and the relay are well. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import {
+  BullHintQueue,
   createEngine,
   createRelay,
   HandlerRegistry,
+  redisBackend,
   registerBuiltinHandlers,
   taskSpec,
   Worker,
 } from '@spine/execution';
-import type { Engine, Ticker } from '@spine/execution';
+import type { Engine, HintQueue, Ticker } from '@spine/execution';
 import { Metrics, silentLogger } from '@spine/observability';
 import { createTestDatabase, startRedisServer } from '@spine/testing';
 import type { RedisServer, TestDatabase } from '@spine/testing';
@@ -24,10 +26,11 @@ let workers: Engine;
 let worker: Worker;
 let relay: Ticker;
 
-function engineOn(redisUrl: string): Promise<Engine> {
+function engineOn(redisUrl: string, queue?: HintQueue): Promise<Engine> {
   return createEngine({
     databaseUrl: database.connectionString,
     redisUrl,
+    ...(queue === undefined ? {} : { queue }),
     registry: registerBuiltinHandlers(new HandlerRegistry()),
     logger: silentLogger(),
     metrics: new Metrics('test'),
@@ -40,7 +43,13 @@ beforeAll(async () => {
   redis = await startRedisServer();
   toRedis = await TcpProxy.start(() => redis.port);
   clients = await engineOn(redis.url);
-  workers = await engineOn(`redis://127.0.0.1:${toRedis.port}`);
+  const url = `redis://127.0.0.1:${toRedis.port}`;
+  // Soon sure that it hears nothing.
+  const impatient = { idleSeconds: 1, silentMs: 3_000 };
+  workers = await engineOn(
+    url,
+    new BullHintQueue(redisBackend({ url, logger: silentLogger() }), silentLogger(), impatient),
+  );
   worker = new Worker({ ...workers, lanes: [LANE], slots: 10, pollMs: 1_000 });
   await worker.start();
   // So often that a poll never finds a run that is due: each is hinted at once, and put off.

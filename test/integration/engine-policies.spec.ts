@@ -5,7 +5,7 @@ import { ErrorCategory, SpineError } from '@spine/core';
 import { pauseLane, resumeLane } from '@spine/database';
 import { AttemptAbortedError, taskSpec, withDeadline } from '@spine/execution';
 import { waitFor } from '@spine/testing';
-import { deferred, openBed, untilAborted } from './engine-run-support.ts';
+import { deferred, hearing, listening, openBed, untilAborted } from './engine-run-support.ts';
 import type { Bed } from './engine-run-support.ts';
 
 const seen: number[] = [];
@@ -130,6 +130,7 @@ describe('word to a running handler', () => {
   it('of a cancel reaches it and its running child between two heartbeats', async () => {
     const lane = bed.newLane();
     await bed.startWorker(lane, DEAF);
+    await listening(bed);
     const childStarted = deferred();
     const ended: string[] = [];
     const watch = (name: string) => (reason: unknown) => {
@@ -154,6 +155,7 @@ describe('word to a running handler', () => {
   it('of a pause interrupts it uncharged; resumed, it starts anew and completes', async () => {
     const lane = bed.newLane();
     await bed.startWorker(lane, DEAF);
+    await listening(bed);
     const started = deferred();
     const interrupted = deferred<unknown>();
     let calls = 0;
@@ -176,8 +178,12 @@ describe('word to a running handler', () => {
 
   it('of a paused lane stops its hints; what waited is executed when the lane is resumed', async () => {
     const lane = bed.newLane();
-    await bed.startWorker(lane, DEAF);
+    const heard = hearing(bed);
+    await bed.startWorker(lane, { ...DEAF, pool: heard.pool });
+    await listening(bed);
     await pauseLane(bed.engine.pool, lane, 'ops', null);
+    // A hint that comes before the worker has heard of it is spent: its run waits for the relay.
+    await heard.ofPause(lane);
     const runIds = await Promise.all(
       Array.from({ length: 5 }, () => bed.submit(bed.probe(lane, () => 'ran'))),
     );

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { createPool } from '@spine/database';
-import type { Pool, RunRecord } from '@spine/database';
+import type { Pool, Queryable, RunRecord } from '@spine/database';
 import {
   createEngine,
   createReaper,
@@ -147,7 +147,8 @@ export async function openBed({
           seen = await engine.dispatcher.get(runId);
           return seen?.status === status;
         },
-        { timeoutMs: 15_000, message: () => `run ${runId} ${status}; last seen: ${JSON.stringify(seen)}` },
+        // Longer than the relay leaves a run whose hint was lost.
+        { timeoutMs: 25_000, message: () => `run ${runId} ${status}; last seen: ${JSON.stringify(seen)}` },
       );
       if (seen === null) throw new Error(`no run ${runId}`);
       return seen;
@@ -175,5 +176,33 @@ export async function openBed({
       await admin.end();
       await database.drop();
     },
+  };
+}
+
+/** Waits until the engine's control connection listens: before that, word of a change is lost to it. */
+export async function listening(bed: Bed): Promise<void> {
+  await waitFor(async () => {
+    const { rows } = await bed.admin.query(
+      `SELECT 1 FROM pg_stat_activity WHERE datname = current_database()
+         AND application_name = 'spine-engine-test-control' AND query LIKE 'LISTEN %' AND state = 'idle'`,
+    );
+    return rows.length > 0;
+  });
+}
+
+/** The bed's database, noting which lanes it has said to be paused. */
+export function hearing(bed: Bed) {
+  const { pool } = bed.engine;
+  const lanes = new Set<unknown>();
+  return {
+    pool: {
+      query: async (config: Parameters<Queryable['query']>[0]) => {
+        const answer = await pool.query(config);
+        if (config.name === 'spine_paused_lanes') for (const { lane } of answer.rows) lanes.add(lane);
+        return answer as never;
+      },
+    },
+    /** Waits until a worker over it knows that the lane is paused. */
+    ofPause: (lane: string) => waitFor(() => lanes.has(lane), { message: `word of the pause of ${lane}` }),
   };
 }

@@ -78,10 +78,10 @@ describe('a queue on Redis with a bound on answers', () => {
   it('makes its connections anew: hints come and go again', { timeout: 60_000 }, async () => {
     const redis = await startRedisServer();
     const toRedis = await TcpProxy.start(() => redis.port);
-    // Longer than a fetch blocks.
     const url = `redis://127.0.0.1:${toRedis.port}`;
-    const backend = redisBackend({ url, logger: silentLogger(), answerTimeoutMs: 7_000 });
-    const queue = new BullHintQueue(backend, silentLogger());
+    // Longer than a fetch blocks.
+    const backend = redisBackend({ url, logger: silentLogger(), answerTimeoutMs: 3_000 });
+    const queue = new BullHintQueue(backend, silentLogger(), { idleSeconds: 1, silentMs: 20_000 });
     await queue.check();
     const consumer = queue.consume('default');
     const hint = (): Hint => ({ lane: 'default', priority: 2, runIds: [newId()], label: 'x', delayMs: 0 });

@@ -5,42 +5,14 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { newId } from '@spine/core';
 import { listWorkers, pauseLane, requestDrain, resumeLane } from '@spine/database';
-import type { Queryable } from '@spine/database';
 import { taskSpec } from '@spine/execution';
 import type { HandlerContext } from '@spine/execution';
 import { waitFor } from '@spine/testing';
-import { deferred, openBed, untilAborted } from './engine-run-support.ts';
+import { deferred, hearing, listening, openBed, untilAborted } from './engine-run-support.ts';
 import type { Bed } from './engine-run-support.ts';
 import { inconsistentRuns } from './engine-support.ts';
 
 const NEVER = 3_600_000;
-
-/** Whether this engine's control connection listens: before that, word of a change is lost to it. */
-async function listening(bed: Bed): Promise<void> {
-  await waitFor(async () => {
-    const { rows } = await bed.admin.query(
-      `SELECT 1 FROM pg_stat_activity WHERE datname = current_database()
-         AND application_name = 'spine-engine-test-control' AND query LIKE 'LISTEN %' AND state = 'idle'`,
-    );
-    return rows.length > 0;
-  });
-}
-
-/** The bed's database, counting the answers to one statement. */
-function counting(bed: Bed, name: string) {
-  const { pool } = bed.engine;
-  const counted = {
-    answered: 0,
-    pool: {
-      query: async (config: Parameters<Queryable['query']>[0]) => {
-        const answer = await pool.query(config);
-        if (config.name === name) counted.answered += 1;
-        return answer as never;
-      },
-    },
-  };
-  return counted;
-}
 
 describe('a running handler', () => {
   let bed: Bed;
@@ -148,8 +120,8 @@ describe.each(['memory', 'redis', 'postgres'] as const)('a paused lane, hints in
 
   it('starts nothing though hints are in the queue, keeps them, and all of it after it is resumed', async () => {
     const [held, open] = [bed.newLane(), bed.newLane()];
-    const reads = counting(bed, 'spine_paused_lanes');
-    const pool = reads.pool;
+    const heard = hearing(bed);
+    const { pool } = heard;
     await bed.startWorker(held, {
       lanes: [held, open],
       heartbeatMs: NEVER,
@@ -158,9 +130,8 @@ describe.each(['memory', 'redis', 'postgres'] as const)('a paused lane, hints in
       pool,
     });
     await listening(bed);
-    const before = reads.answered;
     expect(await bed.engine.dispatcher.pauseLane(held, 'ops', 'maintenance')).toBe(true);
-    await waitFor(() => reads.answered > before);
+    await heard.ofPause(held);
     const runIds = await Promise.all(
       Array.from({ length: 20 }, () => bed.submit(taskSpec('echo', {}, { lane: held }))),
     );

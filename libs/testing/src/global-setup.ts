@@ -18,6 +18,7 @@ import { checkPostgres, createTemplate, dropDatabases } from './postgres/databas
 import type { TestServers } from './provided.ts';
 import { checkRedis, releaseDatabases } from './redis/databases.ts';
 import { startRedisServer } from './redis/server.ts';
+import { makeMemoryFolder } from './servers/memory-folder.ts';
 import {
   postgresDirectory,
   reapAbandonedServers,
@@ -86,11 +87,12 @@ async function provideRedis(undos: Undo[]): Promise<string> {
 async function providePostgres(undos: Undo[]): Promise<string> {
   const given = process.env['SPINE_TEST_DATABASE_URL'];
   if (given) return given;
+  makeMemoryFolder(runDirectory());
   const server = await startEmbeddedPostgres({
     dataDir: postgresDirectory(runDirectory()),
     durable: false,
-    // Many test files with pools of their own; little memory for databases of a few rows.
-    settings: { max_connections: '400', shared_buffers: '64MB' },
+    // Many test files with pools of their own; little memory for databases of a few rows, and for a log nobody reads.
+    settings: { max_connections: '400', shared_buffers: '64MB', max_wal_size: '256MB' },
   });
   recordServer(server.pid, 'SIGQUIT');
   undos.push(async () => {

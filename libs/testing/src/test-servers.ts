@@ -5,6 +5,11 @@ import { leaseDatabase } from './redis/databases.ts';
 /** The logical databases this test file has been given. */
 const held = new Set<number>();
 
+/** What the last file of this process was given is free for the next one: a process runs one at a time. */
+export function beginTestFile(): void {
+  held.clear();
+}
+
 /**
  * A database with every migration applied, of its own for the caller: a copy of a template, made in a fraction of a
  * second. Drop it in `afterAll`.

@@ -1,8 +1,7 @@
-/** A worker that knows the weekly workflow, with its driver, to be killed. Called with the database's URL and a data root. */
-import { createEngine, HandlerRegistry, registerBuiltinHandlers, Worker } from '@spine/execution';
-import { DefinitionVersions, WorkflowDriver } from '@spine/orchestration';
-import { Metrics, silentLogger } from '@spine/observability';
+/** A worker that knows the weekly workflow, with its driver, to be killed. Called with two URLs, a data root and a lane. */
+import { HandlerRegistry, registerBuiltinHandlers } from '@spine/execution';
 import { registerWeekly } from '../../integration/finra-weekly-support.ts';
+import { runWorkflowProcess } from './workflow-process.ts';
 
 const [databaseUrl, redisUrl, folder, lane] = process.argv.slice(2);
 if (databaseUrl === undefined || redisUrl === undefined || folder === undefined || lane === undefined) {
@@ -11,24 +10,4 @@ if (databaseUrl === undefined || redisUrl === undefined || folder === undefined 
 
 const registry = registerBuiltinHandlers(new HandlerRegistry());
 registerWeekly(registry, folder);
-const engine = await createEngine({
-  databaseUrl,
-  redisUrl,
-  registry,
-  logger: silentLogger(),
-  metrics: new Metrics('test'),
-  service: 'finra-worker',
-});
-const driver = new WorkflowDriver({ ...engine, definitions: new DefinitionVersions(), pollMs: 100 });
-const worker = new Worker({
-  ...engine,
-  lanes: [lane],
-  slots: 4,
-  leaseMs: 1_000,
-  heartbeatMs: 200,
-  pollMs: 250,
-  onEnded: () => driver.wake(),
-});
-driver.start();
-await worker.start();
-process.send?.('ready');
+await runWorkflowProcess({ service: 'finra-worker', databaseUrl, redisUrl, registry, lane, slots: 4 });

@@ -26,6 +26,7 @@ import {
   type ProcessIdentity,
 } from '@spine/database/embedded';
 import { waitFor } from '../wait-for.ts';
+import { memoryFolderOf, removeWithMemory } from './memory-folder.ts';
 
 const PREFIX = 'spine-test-';
 const OWNER_FILE = 'owner.json';
@@ -53,9 +54,9 @@ export function runDirectory(): string {
   return ownDirectory;
 }
 
-/** Where the Postgres of a run directory keeps its data. */
+/** Where the Postgres of a run directory keeps its data: in memory, if the run has a folder there. */
 export function postgresDirectory(directory: string): string {
-  return join(directory, 'postgres');
+  return join(memoryFolderOf(directory) ?? directory, 'postgres');
 }
 
 /** Records a server this process has started, so that it is ended even if we are killed. */
@@ -97,7 +98,7 @@ function leaveOnExit(): void {
   if (ownDirectory === undefined) return;
   const stillRunning = signalServers(ownDirectory);
   // Files of a server that is only just ending are left to the next run.
-  if (stillRunning.length === 0) rmSync(ownDirectory, { recursive: true, force: true });
+  if (stillRunning.length === 0) removeWithMemory(ownDirectory);
 }
 
 async function clean(directory: string): Promise<void> {
@@ -109,7 +110,7 @@ async function clean(directory: string): Promise<void> {
     message: () =>
       `the end of processes ${servers.filter(isStillRunning).map(({ pid }) => pid)} of ${directory}`,
   });
-  rmSync(directory, { recursive: true, force: true });
+  removeWithMemory(directory);
 }
 
 function signalServers(directory: string, unrecordedPostgres?: number): RecordedProcess[] {
