@@ -1,5 +1,5 @@
 /**
- * What stands behind npm's start, test, verify, bench and chaos: installs what is missing, builds, and runs. Runs on a bare
+ * What stands behind npm's start, dev, test, verify, bench and chaos: installs what is missing, builds, and runs. Runs on a bare
  * Node 20 before anything is installed, so it is plain JavaScript without dependencies.
  */
 import { Failure } from './lib/failure.mjs';
@@ -12,6 +12,7 @@ import { runQuiet, runShown, runSupervised } from './lib/run.mjs';
 const USAGE = `usage: node scripts/bootstrap.mjs <command> [arguments]
 
   start    run Spine on this machine
+  dev      the same, and compile and restart what changes
   test     run all tests (arguments go to vitest)
   verify   format check, lint, project references, type check, build, all tests
   bench    run the benchmark
@@ -29,19 +30,31 @@ const RUNNABLE = [
   'services/scheduler/tsconfig.lib.json',
 ];
 
-async function build(node) {
-  await runQuiet('building', node, [tool('tsc'), '-b', ...RUNNABLE]);
+/** What `spine dev` itself is: it compiles the services, and says what is wrong with them. */
+const LAUNCHER = ['libs/cli/tsconfig.lib.json'];
+
+async function build(node, projects = RUNNABLE) {
+  await runQuiet('building', node, [tool('tsc'), '-b', ...projects]);
 }
 
-async function start(node, args) {
-  await build(node);
+function launch(node, command, args) {
   const { child, exitCode } = runSupervised(node, [
     inRoot('libs', 'cli', 'dist', 'main.js'),
-    'start',
+    command,
     ...args,
   ]);
   watchNpm(() => child.kill('SIGTERM'));
   return exitCode;
+}
+
+async function start(node, args) {
+  await build(node);
+  return launch(node, 'start', args);
+}
+
+async function dev(node, args) {
+  await build(node, LAUNCHER);
+  return launch(node, 'dev', args);
 }
 
 async function test(node, args) {
@@ -94,7 +107,7 @@ async function buildOnly(node) {
   return 0;
 }
 
-const COMMANDS = { start, test, verify, bench, chaos, build: buildOnly };
+const COMMANDS = { start, dev, test, verify, bench, chaos, build: buildOnly };
 
 async function main([command, ...args]) {
   if (!Object.hasOwn(COMMANDS, command ?? '')) {

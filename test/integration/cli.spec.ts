@@ -1,7 +1,7 @@
 /** `spine` against a real API and a real worker: what it answers, how it waits, and its exit codes. */
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -255,7 +255,9 @@ describe('what is refused', () => {
     expect(gone.problem).toMatch(/spine: .*\n {2}request \S+\n/);
     const wrong = await spine(['schedule', 'preview', '--cron', 'often']);
     expect(wrong.code).toBe(2);
-    expect(wrong.problem).toContain('  cron_expression: ');
+    expect(wrong.problem).toMatch(/^spine: cron_expression: /);
+    // Said once, as it is all there is.
+    expect(wrong.problem.match(/cron_expression: /g)).toHaveLength(1);
     const unknown = await spine(['run', 'submit', 'task:of-nobody', '--json']);
     expect(JSON.parse(unknown.problem)).toMatchObject({ error: { code: 'VALIDATION_FAILED', exit_code: 2 } });
   });
@@ -434,6 +436,27 @@ describe('the program', () => {
     await once(child.stdout, 'data');
     child.kill('SIGINT');
     expect(await ended).toEqual([130, null]);
+  });
+
+  it('goes over to the Node of the install where the one it was started with is too old', async () => {
+    const pretend =
+      'data:text/javascript,Object.defineProperty(process,"versions",{value:{...process.versions,node:"20.11.0"}})';
+    const args = ['--import', pretend, BIN, 'doctor', '--only', 'environment', '--json'];
+    const { stdout, stderr, code } = await promisify(execFile)(process.execPath, args, {
+      env: env(),
+      cwd: folder,
+    }).then(
+      (done) => ({ ...done, code: 0 }),
+      (failed: { stdout: string; stderr: string; code: number }) => failed,
+    );
+    const installed = fileURLToPath(new URL('../../node_modules/.bin/node', import.meta.url));
+    if (existsSync(installed)) {
+      const { findings } = JSON.parse(stdout) as { findings: { id: string; severity: string }[] };
+      expect(findings.find(({ id }) => id === 'node_version')).toMatchObject({ severity: 'ok' });
+    } else {
+      expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+      expect(stderr).toContain('spine needs Node 22.12 or newer; this is Node 20.11.0');
+    }
   });
 
   it('does not mind that its reader leaves', async () => {

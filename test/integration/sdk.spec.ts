@@ -291,11 +291,23 @@ describe('reading', () => {
       client.ledger.manifest(),
       client.ledger.quality(),
       client.ledger.watermarks(),
-      client.ledger.workItems(),
-      client.ledger.expectedSchedules(),
+      client.ledger.workItems.list(),
+      client.ledger.expectedSchedules.list(),
       client.ledger.anomalies.list(),
       client.ledger.rejects.list(),
       client.ledger.readiness.list(),
+      client.limits.list({ limit: 1 }),
+      client.breakers.list(),
+      client.examples.list(),
+      client.playground.list(),
+      client.database.tables({ limit: 1 }),
+      client.database.indexes(),
+      client.database.retention(),
+      client.deploy.services(),
+      client.data.weeks({ tier: 'OTC' }),
+      client.data.history('AAPL', { tier: 'OTC' }),
+      client.stats.queues(),
+      client.stats.workflows(),
     ];
     for (const list of lists) expect((await list.first()).page.offset).toBe(0);
     expect((await client.functions.list({ limit: 1 }).toArray(3)).length).toBe(3);
@@ -306,7 +318,24 @@ describe('reading', () => {
     expect(await client.stats.dashboard()).toBeDefined();
     expect((await client.health.live()).status).toBe('ok');
     expect((await client.capabilities()).mode).toBe('keys');
-    expect((await client.api.listLocks()).data.data).toEqual([]);
-    expect((await client.api.getMetrics()).data).toContain('spine_');
+    expect(await client.locks.list()).toEqual([]);
+    expect(await client.health.metrics()).toContain('spine_');
+    expect((await client.deploy.backends()).map(({ backend }) => backend)).toContain('postgres');
+  });
+
+  it('steers breakers and playgrounds, and asks the database', async () => {
+    expect(await client.breakers.open('feed', { seconds: 60 })).toMatchObject({ state: 'open' });
+    expect(await client.breakers.reset('feed')).toMatchObject({ name: 'feed', state: 'closed' });
+    const answer = await client.database.query({ sql: 'SELECT 1 AS one' });
+    expect(answer.rows).toEqual([[1]]);
+    expect(await client.database.init()).toMatchObject({ dry_run: true });
+    const { session_id: id } = await client.playground.create({ workflow: 'sdk.hello' });
+    expect(await client.playground.peek(id)).toMatchObject({ type: 'work', unit: 'one' });
+    await client.playground.runAll(id);
+    expect(await client.playground.context(id)).toMatchObject({ statuses: { one: 'completed' } });
+    expect(await client.playground.history(id).toArray()).not.toEqual([]);
+    await client.playground.stepBack(id);
+    await client.playground.delete(id);
+    await expect(client.playground.get(id)).rejects.toMatchObject({ code: 'NOT_FOUND' });
   });
 });

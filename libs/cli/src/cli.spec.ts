@@ -60,6 +60,16 @@ describe('the command line', () => {
     expect(out).not.toMatch(/--(api-)?key <|--token/);
   });
 
+  it.each([
+    [['run', 'list', '--wach'], "unknown option '--wach' (Did you mean --watch?)"],
+    [['run'], 'a command is missing'],
+    [['run', 'get'], "missing required argument 'run-id'"],
+  ])('says as JSON what is wrong with %j', async (args, message) => {
+    const { code, out, problem } = await spine([...args, '--json']);
+    expect({ code, out }).toEqual({ code: 2, out: '' });
+    expect(JSON.parse(problem)).toMatchObject({ error: { code: 'USAGE', message, exit_code: 2 } });
+  });
+
   it('tells its version', async () => {
     expect(await spine(['--version'])).toMatchObject({ code: 0, out: '0.1.0\n' });
   });

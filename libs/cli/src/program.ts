@@ -23,6 +23,7 @@ import { EXIT } from './frame/exit-codes.ts';
 import type { CliIo } from './frame/io.ts';
 import { Options } from './frame/options.ts';
 import { describeError, problemJson, problemLines } from './frame/problems.ts';
+import { UsageError } from './frame/usage-error.ts';
 import * as db from './local/db.ts';
 import { version } from './version.ts';
 
@@ -69,13 +70,15 @@ export function buildProgram(context: CliContext): Command {
     .configureHelp({ showGlobalOptions: true, sortSubcommands: false })
     .configureOutput({
       writeOut: (text) => void stdout.write(text),
-      writeErr: (text) => void stderr.write(text),
+      // With --json the error is one line of JSON, and said once it is known whole.
+      writeErr: (text) => context.out.json || void stderr.write(text),
       getOutHelpWidth: () => stdout.columns ?? 100,
       getErrHelpWidth: () => stderr.columns ?? 100,
       getOutHasColors: () => false,
       getErrHasColors: () => false,
     })
     .showSuggestionAfterError()
+    .showHelpAfterError('(--help tells what a command takes)')
     .exitOverride()
     .addHelpText('after', EXIT_CODES);
   for (const { register } of GROUPS) register(program, context);
@@ -98,13 +101,22 @@ export async function runProgram(args: readonly string[], io: CliIo): Promise<nu
     return exitCodeOf(context);
   } catch (error) {
     if (error instanceof CommanderError) {
-      // Help and version are answers; anything else commander has said already, on standard error.
-      return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+      // Help and version are answers.
+      if (error.exitCode === 0) return EXIT.ok;
+      // What is wrong commander has said already, on standard error.
+      return context.out.json ? report(context, misunderstood(error)) : EXIT.usage;
     }
     return report(context, error);
   } finally {
     await context.out.flush();
   }
+}
+
+/** An error of the command line as one of ours. */
+function misunderstood({ code, message }: CommanderError): UsageError {
+  return code === 'commander.help'
+    ? new UsageError('a command is missing', { fix: 'spine help lists them' })
+    : new UsageError(message.replace(/^error: /, '').replace(/\s+/g, ' '));
 }
 
 function report(context: CliContext, error: unknown): number {

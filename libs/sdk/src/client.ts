@@ -8,9 +8,15 @@ import type { RetryPolicy } from './http/retry-policy.ts';
 import { Transport } from './http/transport.ts';
 import { whole } from './http/whole.ts';
 import { audit, keys } from './resources/access.ts';
+import { data } from './resources/data.ts';
+import { database } from './resources/database.ts';
+import { deploy } from './resources/deploy.ts';
 import { dlq } from './resources/dlq.ts';
+import { examples } from './resources/examples.ts';
+import { breakers, limits, locks } from './resources/gates.ts';
 import { ledger } from './resources/ledger.ts';
 import { functions, health, queues, stats, workers } from './resources/operations.ts';
+import { playground } from './resources/playground.ts';
 import { schedules } from './resources/schedules.ts';
 import { triggers } from './resources/triggers.ts';
 import { workflowRuns } from './resources/workflow-runs.ts';
@@ -46,8 +52,16 @@ export interface SpineClient {
   readonly workers: ReturnType<typeof workers>;
   readonly functions: ReturnType<typeof functions>;
   readonly ledger: ReturnType<typeof ledger>;
+  readonly data: ReturnType<typeof data>;
+  readonly playground: ReturnType<typeof playground>;
+  readonly examples: ReturnType<typeof examples>;
+  readonly limits: ReturnType<typeof limits>;
+  readonly breakers: ReturnType<typeof breakers>;
+  readonly locks: ReturnType<typeof locks>;
   readonly stats: ReturnType<typeof stats>;
   readonly health: ReturnType<typeof health>;
+  readonly database: ReturnType<typeof database>;
+  readonly deploy: ReturnType<typeof deploy>;
   readonly keys: ReturnType<typeof keys>;
   readonly audit: ReturnType<typeof audit>;
   /** What this deployment is and has. */
@@ -87,8 +101,16 @@ export function createSpineClient(options: SpineClientOptions): SpineClient {
     workers: workers(connection),
     functions: functions(connection),
     ledger: ledger(connection),
+    data: data(connection),
+    playground: playground(connection),
+    examples: examples(connection),
+    limits: limits(connection),
+    breakers: breakers(connection),
+    locks: locks(connection),
     stats: stats(connection),
     health: health(connection),
+    database: database(connection),
+    deploy: deploy(connection),
     keys: keys(connection),
     audit: audit(connection),
     capabilities: (options) => dataOf(connection.api.getCapabilities(connection.call(options))),

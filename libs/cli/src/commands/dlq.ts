@@ -1,13 +1,12 @@
 /** `spine dlq`: runs that failed for good, and what is done about them. */
 import type { Command } from 'commander';
-import { ERROR_CATEGORIES } from '@spine/core';
+import { ERROR_CATEGORIES, present } from '@spine/core';
 import type { DeadLetter, DeadLetterStats } from '@spine/sdk';
 import { countCell, timeCell } from '../frame/cells.ts';
 import { addCommand, addGroup, choice, option, YES } from '../frame/command.ts';
 import type { Call, Register } from '../frame/command.ts';
 import type { CliContext } from '../frame/context.ts';
 import { addList } from '../frame/list.ts';
-import { given } from '../frame/options.ts';
 import type { Options } from '../frame/options.ts';
 import { fieldsText } from '../frame/table.ts';
 import { UsageError } from '../frame/usage-error.ts';
@@ -22,7 +21,7 @@ const FILTER_OPTIONS = [
 
 function filterOf(options: Options) {
   const now = Date.now();
-  return given({
+  return present({
     handler: options.text('handler'),
     error_category: options.choice('category', ERROR_CATEGORIES),
     since: options.instant('since', now),
@@ -44,7 +43,7 @@ function isMany({ args, options }: Call): boolean {
 function manyOf(options: Options) {
   return {
     filter: filterOf(options),
-    ...given({ note: options.text('note'), limit: options.whole('max', 1) }),
+    ...present({ note: options.text('note'), limit: options.whole('max', 1) }),
   };
 }
 
@@ -53,7 +52,7 @@ async function replay(call: Call, context: CliContext): Promise<void> {
   const client = await context.client();
   if (!isMany(call)) {
     if (options.flag('dryRun')) throw new UsageError('--dry-run belongs to filters');
-    const done = await client.dlq.replay(arg(0), given({ note: options.text('note') }));
+    const done = await client.dlq.replay(arg(0), present({ note: options.text('note') }));
     return context.out.answer(done, `${done.run_id} replays ${done.retry_of_run_id}\n`);
   }
   const done = await reviewed(call, context, {
@@ -75,7 +74,7 @@ async function resolve(call: Call, context: CliContext): Promise<void> {
   const client = await context.client();
   if (!isMany(call)) {
     if (options.flag('dryRun')) throw new UsageError('--dry-run belongs to filters');
-    const done = await client.dlq.resolve(arg(0), given({ note: options.text('note') }));
+    const done = await client.dlq.resolve(arg(0), present({ note: options.text('note') }));
     return context.out.answer(done, `${done.dead_letter_id} is ${done.resolution ?? 'pending'}\n`);
   }
   const done = await reviewed(call, context, {

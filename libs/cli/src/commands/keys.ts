@@ -1,13 +1,14 @@
 /** `spine keys`: who may call the API. */
 import { closeSync, openSync, unlinkSync, writeSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { present } from '@spine/core';
 import type { ApiKey, NewApiKey, ShownApiKey } from '@spine/sdk';
 import { stateStyle, timeCell } from '../frame/cells.ts';
 import { addCommand, addGroup, option, repeatable, YES } from '../frame/command.ts';
 import type { Call, Register } from '../frame/command.ts';
 import type { CliContext } from '../frame/context.ts';
 import { addList } from '../frame/list.ts';
-import { given, laterInstant } from '../frame/options.ts';
+import { laterInstant } from '../frame/options.ts';
 import { UsageError } from '../frame/usage-error.ts';
 
 const SCOPES = [
@@ -98,7 +99,7 @@ export const register: Register = (program, context) => {
       const body = {
         name: arg(0),
         scopes: options.choices('scope', SCOPES) ?? ['read' as const],
-        ...given({
+        ...present({
           namespace: options.text('namespace'),
           expires_at: expires === undefined ? undefined : laterInstant('--expires', expires, Date.now()),
         }),
@@ -116,7 +117,7 @@ export const register: Register = (program, context) => {
     examples: ['keys rotate 01912345-6789-7abc-8def-0123456789ab --grace 1h'],
     run: (call, context) => {
       const grace = call.options.span('grace');
-      const body = given({ grace_seconds: grace === undefined ? undefined : Math.round(grace / 1_000) });
+      const body = present({ grace_seconds: grace === undefined ? undefined : Math.round(grace / 1_000) });
       return keepKey(call, context, async () => (await context.client()).keys.rotate(call.arg(0), body));
     },
   });

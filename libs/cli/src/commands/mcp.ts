@@ -1,5 +1,6 @@
 /** `spine mcp`: the API as tools for an assistant. */
 import { LOG_LEVELS } from '@spine/config';
+import { present } from '@spine/core';
 import { createLogger } from '@spine/observability';
 import { createSpineClient } from '@spine/sdk';
 import type { HttpOptions } from '@spine/mcp';
@@ -8,7 +9,6 @@ import type { Call, Register } from '../frame/command.ts';
 import type { CliContext } from '../frame/context.ts';
 import { EXIT } from '../frame/exit-codes.ts';
 import type { ExitCode } from '../frame/exit-codes.ts';
-import { given } from '../frame/options.ts';
 import { UsageError } from '../frame/usage-error.ts';
 import { version } from '../version.ts';
 
@@ -66,7 +66,7 @@ async function run({ options }: Call, context: CliContext): Promise<ExitCode> {
     await serveStdio(own, { ...shared, stdin: io.stdin, stdout: io.stdout, signal });
     return EXIT.ok;
   }
-  const http = given({
+  const http = present({
     host: options.text('host'),
     allowedHosts: options.texts('allowedHost'),
     requireKey: options.flag('requireKey'),

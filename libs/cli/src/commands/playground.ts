@@ -5,12 +5,12 @@ import type {
   PlaygroundSessionSummary,
   PlaygroundStepped,
 } from '@spine/sdk';
+import { present } from '@spine/core';
 import { stateStyle, timeCell } from '../frame/cells.ts';
 import { addCommand, addGroup, choice, option } from '../frame/command.ts';
 import type { Call, Register } from '../frame/command.ts';
 import type { CliContext } from '../frame/context.ts';
 import { readParams } from '../frame/input.ts';
-import { given } from '../frame/options.ts';
 import { jsonText } from '../frame/printable.ts';
 import { fieldsText } from '../frame/table.ts';
 import { UsageError } from '../frame/usage-error.ts';
@@ -72,10 +72,10 @@ async function start({ arg, args, options }: Call, context: CliContext): Promise
   const { api } = await context.client();
   const workflow = isFile(target)
     ? workflowBody(await readWorkflowFile(context.io, target))
-    : { workflow: target, ...given({ version: options.whole('at', 1) }) };
+    : { workflow: target, ...present({ version: options.whole('at', 1) }) };
   const body = {
     ...workflow,
-    ...given({
+    ...present({
       params: await readParams(context.io, more),
       mode: options.choice('mode', MODES),
       run_id: options.text('run'),
@@ -125,7 +125,7 @@ export const register: Register = (program, context) => {
     summary: 'list sessions',
     options: [option('--workflow <name>', 'with this workflow')],
     run: async ({ options }, { client, out }) => {
-      const query = given({ workflow: options.text('workflow'), limit: 100 });
+      const query = present({ workflow: options.text('workflow'), limit: 100 });
       const { data } = (await (await client()).api.listPlaygroundSessions({ query })).data;
       await out.table<PlaygroundSessionSummary>(
         [

@@ -1,10 +1,10 @@
 /** `spine queue` and `spine worker`: where work waits and who does it. */
+import { present } from '@spine/core';
 import type { Queue, Worker } from '@spine/sdk';
 import { countCell, durationCell, stateStyle, timeCell } from '../frame/cells.ts';
 import { addCommand, addGroup, option } from '../frame/command.ts';
 import type { Register } from '../frame/command.ts';
 import { addList } from '../frame/list.ts';
-import { given } from '../frame/options.ts';
 
 export const register: Register = (program, context) => {
   const queue = addGroup(program, 'queue', 'lanes: where runs wait');
@@ -44,7 +44,7 @@ export const register: Register = (program, context) => {
     options: [option('--note <text>', 'why')],
     examples: ['queue pause backfill --note "source is down"'],
     run: async ({ arg, options }, { client, out }) => {
-      const paused = await (await client()).queues.pause(arg(0), given({ note: options.text('note') }));
+      const paused = await (await client()).queues.pause(arg(0), present({ note: options.text('note') }));
       await out.answer(paused, `lane ${paused.lane} is paused\n`);
     },
   });

@@ -1,4 +1,5 @@
 /** `spine schedule`: what runs by itself, and when. */
+import { present } from '@spine/core';
 import type { Schedule, SchedulePreviewRequest, ScheduleRequest, ScheduleRun } from '@spine/sdk';
 import { durationCell, stateStyle, timeCell } from '../frame/cells.ts';
 import { addCommand, addGroup, choice, option, YES } from '../frame/command.ts';
@@ -7,7 +8,7 @@ import type { CliContext } from '../frame/context.ts';
 import { parseJsonObject, readInput, readParams } from '../frame/input.ts';
 import type { JsonObject } from '../frame/input.ts';
 import { addList } from '../frame/list.ts';
-import { given, laterInstant, oneOf } from '../frame/options.ts';
+import { laterInstant, oneOf } from '../frame/options.ts';
 import type { Options } from '../frame/options.ts';
 import { UsageError } from '../frame/usage-error.ts';
 import { PARAMS_HELP, parseHandler } from './runs/submit.ts';
@@ -38,7 +39,7 @@ type When = Pick<
 /** @throws UsageError unless exactly one of the three is given */
 export function whenOf(options: Options, now: number): When {
   const [cron, every, at] = [options.text('cron'), options.span('every'), options.text('at')];
-  const timezone = given({ timezone: options.text('timezone') });
+  const timezone = present({ timezone: options.text('timezone') });
   if ([cron, every, at].filter((each) => each !== undefined).length !== 1) {
     throw new UsageError('give one of --cron, --every and --at');
   }
@@ -71,7 +72,7 @@ async function requestOf({ options, args }: Call, { io }: CliContext): Promise<S
     target_type: oneOf('the kind of a schedule', target.kind, TARGETS),
     target_name: target.name,
     ...whenOf(options, Date.now()),
-    ...given({
+    ...present({
       params: await readParams(io, more),
       description: options.text('description'),
       lane: options.text('lane'),
@@ -122,7 +123,7 @@ export const register: Register = (program, context) => {
     cursor: false,
     ask: (client, { options }, { limit }) =>
       client.schedules.list({
-        ...given({
+        ...present({
           state: options.choice('state', STATES),
           target_type: options.choice('targetKind', TARGETS),
           target_name: options.text('targetName'),
@@ -155,7 +156,7 @@ export const register: Register = (program, context) => {
     cursor: true,
     ask: (client, { arg, options }, position) =>
       client.schedules.runs(arg(0), {
-        ...given({ status: options.choice('status', RUN_STATUSES) }),
+        ...present({ status: options.choice('status', RUN_STATUSES) }),
         ...position,
       }),
   });
@@ -212,7 +213,7 @@ export const register: Register = (program, context) => {
     options: [...WHEN_OPTIONS, option('--count <count>', 'how many (default: what the API says)')],
     examples: ['schedule preview --cron "0 6 * * 1-5" --timezone America/New_York --count 10'],
     run: async ({ options }, { client, out }) => {
-      const body = { ...whenOf(options, Date.now()), ...given({ count: options.whole('count', 1) }) };
+      const body = { ...whenOf(options, Date.now()), ...present({ count: options.whole('count', 1) }) };
       const preview = await (await client()).schedules.preview(body);
       await out.answer(preview, () => preview.fire_times.map((each) => `${each}\n`).join(''));
     },

@@ -1,4 +1,4 @@
-/** Processes on this machine: `spine start`, `spine migrate`. */
+/** Processes on this machine: `spine start`, `spine dev`, `spine migrate`. */
 import { addCommand } from '../frame/command.ts';
 import type { Register } from '../frame/command.ts';
 import { EXIT } from '../frame/exit-codes.ts';
@@ -11,6 +11,15 @@ export const register: Register = (program, context) => {
     // Loaded when needed: no other command should wait for database drivers.
     run: async () =>
       (await (await import('../launch/run-start.ts')).runStart(ROOT)) === 0 ? EXIT.ok : EXIT.failed,
+  });
+  addCommand(program, context, {
+    usage: 'dev',
+    summary: 'the same, and compile and restart what you change',
+    details:
+      'Watches the sources of the services and all they import, and the migrations. Code that is broken ends nothing: it ' +
+      'says what is wrong, and the next change is another try. Processes drain before they restart.',
+    run: async () =>
+      (await (await import('../launch/dev/run-dev.ts')).runDev(ROOT)) === 0 ? EXIT.ok : EXIT.failed,
   });
   addCommand(program, context, {
     usage: 'migrate',

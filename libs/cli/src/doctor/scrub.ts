@@ -1,5 +1,5 @@
 /** Texts of drivers and programs are shown with what we know to be secret taken out of them. */
-import { REDACTED } from '@spine/config';
+import { REDACTED } from '@spine/core';
 
 export type Clean = (text: string) => string;
 

@@ -1,10 +1,10 @@
 /** Commands that show a list of the API: the same options, paging and watching for every one. */
 import type { Command, Option } from 'commander';
+import { present } from '@spine/core';
 import type { Page, PagedList, SpineClient } from '@spine/sdk';
 import { addCommand, option } from './command.ts';
 import type { Call } from './command.ts';
 import type { CliContext } from './context.ts';
-import { given } from './options.ts';
 import type { Options } from './options.ts';
 import { UsageError } from './usage-error.ts';
 import { jsonText } from './printable.ts';
@@ -64,7 +64,7 @@ async function runList<T>(spec: ListSpec<T>, call: Call, context: CliContext): P
   const all = options.flag('all');
   if (all && options.flag('watch')) throw new UsageError('--all and --watch exclude each other');
   const limit = options.whole('limit', 1, MAX_LIMIT) ?? (all ? MAX_LIMIT : DEFAULT_LIMIT);
-  const position = given({ limit, cursor: options.text('cursor') });
+  const position = present({ limit, cursor: options.text('cursor') });
   const client = await context.client();
   if (all) return everyPage(spec, spec.ask(client, call, position), context);
   if (options.flag('watch')) {

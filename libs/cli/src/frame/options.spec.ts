@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { given, instantOf, laterInstant, Options, spanMs } from './options.ts';
+import { instantOf, laterInstant, Options, spanMs } from './options.ts';
 import { UsageError } from './usage-error.ts';
 
 const NOW = Date.parse('2026-01-02T03:04:05.000Z');
@@ -53,9 +53,5 @@ describe('the options of a call', () => {
     expect(() => options.choices('status', ['failed'])).toThrow('--status takes one of failed, not "x"');
     expect(() => options.choice('runId', ['a'])).toThrow('--run-id takes one of a, not "x"');
     expect(() => options.required('toFile')).toThrow('--to-file is required');
-  });
-
-  it('leave out what was not given', () => {
-    expect(Object.keys(given({ a: undefined, b: null, c: 0 }))).toEqual(['b', 'c']);
   });
 });

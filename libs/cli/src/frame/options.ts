@@ -119,17 +119,6 @@ export function instantOf(label: string, value: string, now: number): string {
   );
 }
 
-type Given<T> = {
-  [K in keyof T as undefined extends T[K] ? never : K]: T[K];
-} & {
-  [K in keyof T as undefined extends T[K] ? K : never]?: Exclude<T[K], undefined>;
-};
-
-/** An object without its undefined members: what was not given is not sent. */
-export function given<T extends object>(object: T): Given<T> {
-  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as Given<T>;
-}
-
 /** As `instantOf`, where a span is one from now. @throws UsageError */
 export function laterInstant(label: string, value: string, now: number): string {
   return /^\d{1,9}(ms|s|m|h|d)$/.test(value)

@@ -74,7 +74,9 @@ export class Output {
   }
 
   tableText<T>(columns: readonly Column<T>[], rows: readonly T[], none: string): string {
-    return rows.length === 0 ? `${none}\n` : tableText(columns, rows, this.paint);
+    return rows.length === 0
+      ? `${none}\n`
+      : tableText(columns, rows, this.paint, this.isTerminal ? this.columns : null);
   }
 
   /** Waits until everything was taken by the system, so that the process may end. */

@@ -58,6 +58,25 @@ describe('what is said', () => {
     ]);
   });
 
+  it('is said once where one field is all there is, and in words of commands', () => {
+    const message =
+      'no handler task:x is known; GET /api/v1/functions lists them, ?allow_unknown=true accepts it';
+    const unknown = new SpineProblem('VALIDATION_FAILED', {
+      status: 400,
+      title: 'x',
+      detail: `name: ${message}`,
+      instance: '/api/v1/runs',
+      errors: [{ field: 'name', code: 'unknown_handler', message }],
+      requestId: null,
+      retryAfterMs: null,
+      members: {},
+    });
+    expect(problemLines(describeError(unknown))).toEqual([
+      'spine: name: no handler task:x is known',
+      '  fix: spine function list shows what is known; --allow-unknown accepts it all the same',
+    ]);
+  });
+
   it('obeys no escape sequence', () => {
     const lines = problemLines(describeError(new UsageError('x\u001b[2Jy\nz')));
     expect(lines).toEqual(['spine: x\\u001b[2Jy', 'z']);

@@ -35,7 +35,25 @@ function exitCodeOfStatus(status: number): ExitCode {
   return status >= 400 && status < 500 ? EXIT.usage : EXIT.failed;
 }
 
+const UNKNOWN_HANDLER = 'unknown_handler';
+
+/** What of a problem a command can do something about in its own words. */
+function inOurWords(problem: SpineProblem<string>): Pick<Described, 'message' | 'errors'> {
+  const errors = problem.errors.map(({ field, message, code }) => ({
+    field,
+    // The rest names addresses of the API; `fix` names commands.
+    message: code === UNKNOWN_HANDLER ? (message.split(';')[0] ?? message) : message,
+  }));
+  const [only] = errors;
+  const isAll = only !== undefined && errors.length === 1 && problem.detail.startsWith(`${only.field}: `);
+  // The API's detail is then that one field's.
+  return { message: isAll ? `${only.field}: ${only.message}` : problem.detail, errors };
+}
+
 function fixOf(problem: SpineProblem<string>): string | null {
+  if (problem.errors.some(({ code }) => code === UNKNOWN_HANDLER)) {
+    return 'spine function list shows what is known; --allow-unknown accepts it all the same';
+  }
   if (problem.status === 401) return 'set SPINE_API_KEY, or give --key-file, with a key of this API';
   if (problem.status === 403) return 'use a key with the scope that is named: spine keys list shows them';
   if (problem.status === 412) return 'it was changed meanwhile: look at it again, then repeat';
@@ -71,8 +89,7 @@ export function describeError(error: unknown): Described {
     return {
       exitCode: exitCodeOfStatus(error.status),
       code: error.code,
-      message: error.detail,
-      errors: error.errors.map(({ field, message }) => ({ field, message })),
+      ...inOurWords(error),
       fix: fixOf(error),
       requestId: error.requestId,
     };
@@ -121,7 +138,11 @@ export function describeError(error: unknown): Described {
 export function problemLines({ message, errors, fix, requestId }: Described): string[] {
   return [
     ...message.split('\n').map((line, index) => `${index === 0 ? 'spine: ' : ''}${oneLine(line)}`),
-    ...errors.map((each) => `  ${oneLine(each.field)}: ${oneLine(each.message)}`),
+    ...errors
+      .map((each) => `${each.field}: ${each.message}`)
+      // One that is all there is has been said.
+      .filter((line) => line !== message)
+      .map((line) => `  ${oneLine(line)}`),
     ...(fix === null ? [] : [`  fix: ${oneLine(fix)}`]),
     ...(requestId === null ? [] : [`  request ${oneLine(requestId)}`]),
   ];

@@ -38,6 +38,20 @@ const ROWS: readonly Row[] = [
 ];
 
 describe('tables', () => {
+  it('are fitted to a terminal, and to nothing else', () => {
+    const columns = [
+      { head: 'NAME', cell: ({ name }: Row) => name },
+      { head: 'WHY', cell: () => 'because of this and because of that', style: () => 'red' as const },
+    ];
+    const wide = tableText(columns, ROWS.slice(0, 1), NO_PAINT);
+    expect(wide).toBe('NAME   WHY\nshort  because of this and because of that\n');
+    expect(tableText(columns, ROWS.slice(0, 1), NO_PAINT, 30)).toBe(
+      'NAME   WHY\nshort  because of this and be…\n',
+    );
+    // A colour takes no room.
+    expect(tableText(columns, ROWS.slice(0, 1), PAINT, 30)).toContain('because of this and be…\u001b[39m');
+  });
+
   it('have columns as wide as they need, and no cell of others that breaks them', () => {
     const columns = [
       { head: 'NAME', cell: ({ name }: Row) => name },

@@ -1,6 +1,7 @@
 /** Lists and single things as text. */
 import { styleText } from 'node:util';
 import Table from 'cli-table3';
+import { fittedWidths } from './fit.ts';
 import { jsonText, manyLines, oneLine, shortened } from './printable.ts';
 
 export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan' | 'blue';
@@ -48,22 +49,41 @@ function withoutTrailing(text: string): string {
     .join('\n');
 }
 
-/** Rows under their heads, in columns that are as wide as they need. Ends with a line break. */
-export function tableText<T>(columns: readonly Column<T>[], rows: readonly T[], paint: Paint): string {
+function cellText<T>({ cell, max }: Column<T>, row: T): string {
+  const value = cell(row);
+  return shortened(value === null || value === undefined ? '-' : oneLine(String(value)), max ?? MAX_CELL);
+}
+
+/**
+ * Rows under their heads, in columns that are as wide as they need. Ends with a line break.
+ * @param width of a terminal that they are fitted to; null for none
+ */
+export function tableText<T>(
+  columns: readonly Column<T>[],
+  rows: readonly T[],
+  paint: Paint,
+  width: number | null = null,
+): string {
+  const cells = columns.map((column) => rows.map((row) => cellText(column, row)));
+  const widths =
+    width === null
+      ? null
+      : fittedWidths(
+          columns.map(({ head }, at) => [head, ...(cells[at] ?? [])]),
+          width,
+        );
   const table = new Table({
     head: columns.map(({ head }) => paint('bold', head)),
     chars: NO_BORDERS,
     colAligns: columns.map(({ align = 'left' }) => align),
     style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0, compact: true },
   });
-  for (const row of rows) {
+  for (const [index, row] of rows.entries()) {
     table.push(
-      columns.map((column) => {
-        const value = column.cell(row);
-        const text = value === null || value === undefined ? '-' : oneLine(String(value));
-        const style = column.style?.(row);
-        const cell = shortened(text, column.max ?? MAX_CELL);
-        return style === undefined ? cell : paint(style, cell);
+      columns.map(({ style }, at) => {
+        const cell = shortened(cells[at]?.[index] ?? '', widths?.[at] ?? Number.POSITIVE_INFINITY);
+        const chosen = style?.(row);
+        return chosen === undefined ? cell : paint(chosen, cell);
       }),
     );
   }

@@ -8,12 +8,14 @@
 import { mkdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import type { Settings } from '@spine/config';
+import type { MigrationReport } from '@spine/database';
 import { anyFreePort, isPortFree } from '@spine/database/embedded';
 import { chooseApiPort } from './api-port.ts';
 import { renderBanner, visitUrl } from './banner.ts';
 import { findExampleFile } from './example-file.ts';
+import { ServiceFleet, type RestartReport, type Service } from './fleet.ts';
 import { takeLock, type LauncherLock } from './lock-file.ts';
-import { ChildStartError, ManagedChild, type ChildSpec } from './managed-child.ts';
+import { ChildStartError } from './managed-child.ts';
 import { PostgresKeeper } from './postgres-keeper.ts';
 import { prepareQueue, type QueueBackend } from './queue.ts';
 import { reapProcesses } from './reap.ts';
@@ -33,21 +35,28 @@ export interface LauncherOptions {
 }
 
 const API_PORT_ATTEMPTS = 3;
-const LOG_WATCH_MS = 1_000;
-const ERRORS_SHOWN = 5;
 
 export class Launcher {
   readonly #options: LauncherOptions;
   readonly #logDir: string;
-  readonly #children: ManagedChild[] = [];
+  readonly #fleet: ServiceFleet;
   #lock: LauncherLock | undefined;
   #postgres: PostgresKeeper | undefined;
-  #logWatch: NodeJS.Timeout | undefined;
+  #databaseUrl: string | undefined;
   #stopping: Promise<void> | undefined;
 
   constructor(options: LauncherOptions) {
     this.#options = options;
-    this.#logDir = join(options.settings.dataDir, 'logs');
+    const { settings, reporter, root, signal } = options;
+    this.#logDir = join(settings.dataDir, 'logs');
+    this.#fleet = new ServiceFleet({
+      root,
+      signal,
+      logDir: this.#logDir,
+      graceMs: this.graceMs,
+      say: (text) => reporter.message(text),
+      onChange: (children) => this.#lock?.update({ children }),
+    });
   }
 
   /**
@@ -64,13 +73,10 @@ export class Launcher {
       () => `data in ${settings.dataDir}`,
     );
     const database = await this.#startDatabase();
+    this.#databaseUrl = database.url;
     await reporter.run(
       'migrate',
-      (say) =>
-        unlessStopped(
-          signal,
-          prepareSchema(database.url, (name) => say(`applying ${name}`)),
-        ),
+      (say) => this.#migrate(database.url, say),
       ({ applied, version }) =>
         `${applied.length === 0 ? 'nothing to do' : `${applied.length} applied`}, schema version ${version}`,
     );
@@ -91,7 +97,7 @@ export class Launcher {
       () => `${url}/health/ready answers`,
     );
     this.#lock?.update({ state: 'running', url });
-    this.#logWatch = setInterval(() => this.#showErrors(), LOG_WATCH_MS);
+    this.#fleet.showErrors();
 
     return renderBanner({
       url,
@@ -109,6 +115,17 @@ export class Launcher {
     });
   }
 
+  /** Brings the schema up to date while everything runs. @throws ConfigError when a migration was edited */
+  migrate(): Promise<MigrationReport> {
+    if (this.#databaseUrl === undefined) throw new Error('the database is not started');
+    return this.#migrate(this.#databaseUrl, (detail) => this.#options.reporter.message(`· ${detail}`));
+  }
+
+  /** Stops the processes of these services, each draining, and starts them anew. @throws the signal's reason */
+  restart(services: ReadonlySet<Service>): Promise<RestartReport> {
+    return this.#fleet.restart(services);
+  }
+
   /** Stops everything, Postgres last, and gives up the lock. Safe to call at any time and more than once. */
   stop(): Promise<void> {
     this.#stopping ??= this.#stopAll();
@@ -122,7 +139,7 @@ export class Launcher {
 
   /** Ends the services at once; `stop()` then has only Postgres to wait for. */
   killServices(): void {
-    for (const child of this.#children) child.kill();
+    this.#fleet.kill();
   }
 
   async #prepare(): Promise<void> {
@@ -176,7 +193,7 @@ export class Launcher {
         Promise.all(
           numbers.map((number) => {
             const env = serviceEnvironment(settings, databaseUrl, { kind: 'worker', number });
-            return this.#startChild('worker', `worker-${number}`, env);
+            return this.#fleet.start({ service: 'worker', name: `worker-${number}`, env });
           }),
         ),
       () =>
@@ -187,7 +204,7 @@ export class Launcher {
     const env = serviceEnvironment(settings, databaseUrl, { kind: 'scheduler' });
     await reporter.run(
       'scheduler',
-      () => this.#startChild('scheduler', 'scheduler', env),
+      () => this.#fleet.start({ service: 'scheduler', name: 'scheduler', env }),
       () => 'relay and reaper',
     );
     return url;
@@ -203,11 +220,8 @@ export class Launcher {
       );
       if (note !== undefined) say(note);
       try {
-        await this.#startChild(
-          'api',
-          'api',
-          serviceEnvironment(settings, databaseUrl, { kind: 'api', port }),
-        );
+        const env = serviceEnvironment(settings, databaseUrl, { kind: 'api', port });
+        await this.#fleet.start({ service: 'api', name: 'api', env });
         return visitUrl(host, port);
       } catch (error) {
         const taken =
@@ -218,59 +232,18 @@ export class Launcher {
     }
   }
 
-  #startChild(service: string, name: string, env: Record<string, string>) {
-    const { root, signal, reporter } = this.#options;
-    signal.throwIfAborted();
-    const spec: ChildSpec = {
-      name,
-      script: join(root, 'services', service, 'dist', 'main.js'),
-      env,
-      logFile: join(this.#logDir, `${name}.log`),
-    };
-    const child = new ManagedChild(spec, {
-      say: (text) => reporter.message(`· ${text}`),
-      onChange: () => this.#recordChildren(),
-    });
-    const previous = this.#children.findIndex((other) => other.name === name);
-    if (previous >= 0) this.#children.splice(previous, 1);
-    this.#children.push(child);
-    return unlessStopped(signal, child.start());
-  }
-
-  #recordChildren(): void {
-    this.#lock?.update({ children: this.#children.flatMap((child) => child.record ?? []) });
-  }
-
-  #showErrors(): void {
-    for (const child of this.#children) {
-      const { tail } = child;
-      if (tail === undefined) continue;
-      const errors = tail.newErrors();
-      for (const text of errors.slice(0, ERRORS_SHOWN))
-        this.#options.reporter.message(`! ${child.name}: ${text}`);
-      if (errors.length > ERRORS_SHOWN) {
-        this.#options.reporter.message(
-          `! ${child.name}: ${errors.length - ERRORS_SHOWN} more errors in ${tail.file}`,
-        );
-      }
-      tail.rotateWhenLarge();
-    }
+  #migrate(databaseUrl: string, say: (detail: string) => void): Promise<MigrationReport> {
+    return unlessStopped(
+      this.#options.signal,
+      prepareSchema(databaseUrl, (name) => say(`applying ${name}`)),
+    );
   }
 
   async #stopAll(): Promise<void> {
-    const { settings, reporter } = this.#options;
-    clearInterval(this.#logWatch);
+    const { settings } = this.#options;
     this.#lock?.update({ state: 'stopping' });
     const since = performance.now();
-    await Promise.all(
-      this.#children.map(async (child) => {
-        if ((await child.stop(this.graceMs)) === 'killed') {
-          reporter.message(
-            `· ${child.name} did not end within ${settings.shutdownGraceSeconds} s and was killed`,
-          );
-        }
-      }),
-    );
+    await this.#fleet.stop();
     // What the services left of the grace, Postgres may use for its last checkpoint.
     const left = settings.shutdownGraceSeconds - (performance.now() - since) / 1000;
     await this.#postgres?.stop(Math.max(1, left));

@@ -130,6 +130,17 @@ describe('a stop', () => {
     expect(said).toEqual([]);
   });
 
+  it('that is asked for twice sends one signal', async () => {
+    const worker = child(
+      `let signals = 0;
+       process.on('SIGTERM', () => { signals += 1; setTimeout(() => { console.log('signals', signals); process.exit(0); }, 50); });
+       ${READY} ${STAY}`,
+    );
+    await worker.start();
+    expect(await Promise.all([worker.stop(10_000), worker.stop(10_000)])).toEqual(['ended', 'ended']);
+    expect(readFileSync(worker.spec.logFile, 'utf8')).toContain('signals 1');
+  });
+
   it('kills a child that does not, with what it started', async () => {
     const worker = child(
       `import { spawn } from 'node:child_process';

@@ -78,6 +78,7 @@ export class ManagedChild {
   readonly #hooks: ChildHooks;
   #life: Life | undefined;
   #stopping = false;
+  #stopped: Promise<'ended' | 'killed'> | undefined;
   #wakeUp: (() => void) | undefined;
 
   constructor(spec: ChildSpec, hooks: ChildHooks) {
@@ -112,8 +113,16 @@ export class ManagedChild {
     return first;
   }
 
-  /** SIGTERM, `graceMs` to end, then SIGKILL. Resolves when the process is gone. */
-  async stop(graceMs: number): Promise<'ended' | 'killed'> {
+  /**
+   * SIGTERM, `graceMs` to end, then SIGKILL. Resolves when the process is gone. A second call joins the first: a second
+   * signal would end the process at once.
+   */
+  stop(graceMs: number): Promise<'ended' | 'killed'> {
+    this.#stopped ??= this.#stop(graceMs);
+    return this.#stopped;
+  }
+
+  async #stop(graceMs: number): Promise<'ended' | 'killed'> {
     this.#stopping = true;
     this.#wakeUp?.();
     const life = this.#life;

@@ -1,6 +1,7 @@
 /** The start as the user sees it: one line per stage, a spinner while it runs where there is a terminal. */
 
 export const STAGES = [
+  'build',
   'config',
   'postgres',
   'migrate',

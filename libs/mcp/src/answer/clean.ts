@@ -2,9 +2,7 @@
  * What never leaves in an answer, whatever a run has stored: our own keys, values of fields that are named like secrets, and
  * characters that a person who looks over the assistant's shoulder cannot see. Pure.
  */
-import { hideSecretFields } from '@spine/core';
-
-const HIDDEN = '[REDACTED]';
+import { hideSecretFields, REDACTED } from '@spine/core';
 
 /** Tags, zero-width characters, and marks that turn writing around: text in them is read by a model and by nobody else. */
 const INVISIBLE = /[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\u{e0000}-\u{e007f}]/gu;
@@ -15,7 +13,7 @@ function spelled(character: string): string {
 
 /** @param secrets texts that are hidden wherever they stand */
 export function cleanText(text: string, secrets: readonly string[]): string {
-  const masked = secrets.reduce((kept, secret) => kept.replaceAll(secret, HIDDEN), text);
+  const masked = secrets.reduce((kept, secret) => kept.replaceAll(secret, REDACTED), text);
   return masked.replace(INVISIBLE, spelled);
 }
 

@@ -60,7 +60,7 @@ export class SpineApi extends HeyApiClient {
     /**
      * List runs, newest first
      *
-     * By kind, name, lane, tag and status completed, one page looks through 50,000 runs at the most. A page that ends there has a warning, and `page.next_cursor` goes on, also when it shows nothing.
+     * By kind, name, lane, tag and status completed, one page looks through 10,000 runs at the most. A page that ends there has a warning, and `page.next_cursor` goes on, also when it shows nothing. A `page.total` of more than 1,000 may be ten seconds old.
      */
     public listRuns<ThrowOnError extends boolean = true>(options?: Options<ListRunsData, ThrowOnError>): RequestResult<ListRunsResponses, ListRunsErrors, ThrowOnError> {
         return (options?.client ?? this.client).get<ListRunsResponses, ListRunsErrors, ThrowOnError>({
@@ -1098,6 +1098,8 @@ export class SpineApi extends HeyApiClient {
     
     /**
      * List the lanes that have work, a live worker or a pause
+     *
+     * With more than 1,000 runs waiting or running, how many they are may be a second old.
      */
     public listQueues<ThrowOnError extends boolean = true>(options?: Options<ListQueuesData, ThrowOnError>): RequestResult<ListQueuesResponses, ListQueuesErrors, ThrowOnError> {
         return (options?.client ?? this.client).get<ListQueuesResponses, ListQueuesErrors, ThrowOnError>({
@@ -1195,6 +1197,8 @@ export class SpineApi extends HeyApiClient {
     
     /**
      * What waits and runs, lane by lane
+     *
+     * With more than 1,000 runs waiting or running, how many they are may be a second old.
      */
     public getQueueStats<ThrowOnError extends boolean = true>(options?: Options<GetQueueStatsData, ThrowOnError>): RequestResult<GetQueueStatsResponses, GetQueueStatsErrors, ThrowOnError> {
         return (options?.client ?? this.client).get<GetQueueStatsResponses, GetQueueStatsErrors, ThrowOnError>({
@@ -1218,7 +1222,7 @@ export class SpineApi extends HeyApiClient {
     /**
      * Health and the most important figures at a glance
      *
-     * At most two seconds old.
+     * At most two seconds old. Of the runs of the last 24 hours the newest 20,000 are counted: `runs.window` tells whether that is all.
      */
     public getDashboard<ThrowOnError extends boolean = true>(options?: Options<GetDashboardData, ThrowOnError>): RequestResult<GetDashboardResponses, GetDashboardErrors, ThrowOnError> {
         return (options?.client ?? this.client).get<GetDashboardResponses, GetDashboardErrors, ThrowOnError>({

@@ -47,7 +47,7 @@ export type AnomalyResolveRequest = {
      */
     note?: string;
     /**
-     * Who resolves it. Default api.
+     * Who resolves it. Default: the caller.
      */
     resolved_by?: string;
 };
@@ -256,7 +256,15 @@ export type AssetObserved = {
  */
 export type AuditRecord = {
     audit_id: string;
+    /**
+     * When it began: before anything was changed.
+     */
     at: string;
+    ended_at: string | null;
+    /**
+     * begun: under way, or its process died, and whether anything was changed has to be looked for. done, refused (4xx), failed (5xx).
+     */
+    outcome: 'begun' | 'done' | 'refused' | 'failed';
     principal: {
         type: 'local' | 'static' | 'key';
         id: string;
@@ -272,11 +280,23 @@ export type AuditRecord = {
         [key: string]: string;
     };
     /**
-     * Of the answer; 403 for what was refused.
+     * Of the answer; null until there is one.
      */
-    status: number;
+    status: number | null;
     request_id: string;
     remote_address: string;
+    /**
+     * <host>:<pid> that served it.
+     */
+    process: string | null;
+    /**
+     * The body of a call of the scope operate or admin; secrets and documents are left out.
+     */
+    request: unknown;
+    /**
+     * How many things a call about many has changed.
+     */
+    touched: number | null;
     /**
      * The definition before, where one was changed; secrets are left out.
      */
@@ -696,7 +716,7 @@ export type CertifyRequest = {
      */
     ready_for: string;
     /**
-     * Who asks.
+     * Who asks. Default: the caller.
      */
     certified_by?: string;
 };
@@ -2626,6 +2646,10 @@ export type Run = {
      * The key that asked for it; null where none was needed, and for what Spine started itself.
      */
     submitted_by: string | null;
+    /**
+     * The trace it was submitted in, 32 hex digits; null where that was not traced.
+     */
+    trace_id: string | null;
     metadata: {
         [key: string]: unknown;
     };
@@ -2692,6 +2716,10 @@ export type RunAccepted = {
  */
 export type RunBatch = {
     runs: Array<WorkSpec>;
+    /**
+     * The correlation id of runs that have none of their own: GET /runs?batch_id= finds them.
+     */
+    batch_id?: string;
 };
 
 export type RunBulkCancelRequest = {
@@ -2709,7 +2737,15 @@ export type RunBulkCancelRequest = {
          */
         name?: string;
         lane?: string;
+        /**
+         * Runs of this workflow, whatever started them: kind workflow and this name. Their steps are in GET /runs/{run_id}/steps.
+         */
+        workflow?: string;
         correlation_id?: string;
+        /**
+         * Runs of this batch: a batch gives its id to its runs as their correlation id, and to what they write to the ledger.
+         */
+        batch_id?: string;
         parent_run_id?: string;
         tag?: string;
         /**
@@ -2750,7 +2786,15 @@ export type RunBulkRetryRequest = {
          */
         name?: string;
         lane?: string;
+        /**
+         * Runs of this workflow, whatever started them: kind workflow and this name. Their steps are in GET /runs/{run_id}/steps.
+         */
+        workflow?: string;
         correlation_id?: string;
+        /**
+         * Runs of this batch: a batch gives its id to its runs as their correlation id, and to what they write to the ledger.
+         */
+        batch_id?: string;
         parent_run_id?: string;
         tag?: string;
         /**
@@ -2800,6 +2844,12 @@ export type RunError = {
      * Seconds the failing side asked to wait.
      */
     retry_after?: number | null;
+    /**
+     * What the error says besides: `quality` of a step of a workflow.
+     */
+    details?: {
+        [key: string]: unknown;
+    };
 };
 
 /**
@@ -3173,7 +3223,7 @@ export type ScheduleRequest = {
      */
     lane?: string;
     /**
-     * A JSON object, at most 16 KiB.
+     * A JSON object, at most 16 KiB, without continues, forked_from, fork_step, forked_by, fork_reason.
      */
     metadata?: {
         [key: string]: unknown;
@@ -3370,6 +3420,22 @@ export type ShownApiKey = {
     key: string;
 };
 
+export type StepQuality = {
+    record_count: number;
+    valid_count: number;
+    /**
+     * valid_count of record_count, 0 to 1; 1 where there are no records.
+     */
+    valid_rate: number;
+    /**
+     * Whether the step's own gate let the data through.
+     */
+    passed: boolean;
+    custom_metrics: {
+        [key: string]: number | string;
+    };
+};
+
 export type Trigger = {
     trigger_id: string;
     name: string;
@@ -3454,7 +3520,7 @@ export type TriggerRequest = {
      */
     lane?: string;
     /**
-     * A JSON object, at most 16 KiB.
+     * A JSON object, at most 16 KiB, without continues, forked_from, fork_step, forked_by, fork_reason.
      */
     metadata?: {
         [key: string]: unknown;
@@ -3695,7 +3761,7 @@ export type WorkSpec = {
      */
     trigger_source?: string;
     /**
-     * A JSON object, at most 16 KiB.
+     * A JSON object, at most 16 KiB, without continues, forked_from, fork_step, forked_by, fork_reason.
      */
     metadata?: {
         [key: string]: unknown;
@@ -3836,9 +3902,9 @@ export type WorkflowCall = {
 
 export type WorkflowDecision = {
     /**
-     * Who decides; one of the approvers where the step names some.
+     * Who decides; one of the approvers where the step names some. Default: the name of the key. Another name needs the scope admin; in local mode it has to be said.
      */
-    by: string;
+    by?: string;
     comment?: string;
 };
 
@@ -4512,6 +4578,28 @@ export type WorkflowStats = {
         count: number;
     }>;
     /**
+     * What steps have said about their data, in the newest 100 runs of the window that have ended; of each the first 200 steps by name are read.
+     */
+    quality: Array<{
+        step: string;
+        /**
+         * Runs in which the step has said something about its data.
+         */
+        runs: number;
+        /**
+         * Of them, those in which it let the data through.
+         */
+        passed: number;
+        /**
+         * The sum, as decimal text.
+         */
+        record_count: string;
+        /**
+         * The sum, as decimal text.
+         */
+        valid_count: string;
+    }>;
+    /**
      * Day by day in UTC, oldest first; days without runs are there as well.
      */
     trend: Array<{
@@ -4805,6 +4893,10 @@ export type WorkflowStepView = {
         not_started: number;
     } | null;
     /**
+     * What its last answer has said about the data.
+     */
+    quality: StepQuality | null;
+    /**
      * Status of its compensation.
      */
     undo: string | null;
@@ -4936,6 +5028,10 @@ export type ListRunsData = {
     body?: never;
     path?: never;
     query?: {
+        /**
+         * Runs of this batch: a batch gives its id to its runs as their correlation id, and to what they write to the ledger.
+         */
+        batch_id?: string;
         correlation_id?: string;
         /**
          * `page.next_cursor` of the page before.
@@ -4969,6 +5065,10 @@ export type ListRunsData = {
          * Created before.
          */
         until?: string;
+        /**
+         * Runs of this workflow, whatever started them: kind workflow and this name. Their steps are in GET /runs/{run_id}/steps.
+         */
+        workflow?: string;
     };
     url: '/api/v1/runs';
 };
@@ -9409,7 +9509,7 @@ export type StreamEventsErrors = {
      */
     404: Problem;
     /**
-     * RATE_LIMITED
+     * RATE_LIMITED or QUOTA_EXCEEDED
      */
     429: Problem;
     /**
@@ -16534,6 +16634,10 @@ export type ListAuditData = {
          * Items to leave out before the first. Default 0.
          */
         offset?: number;
+        /**
+         * begun: it has no end yet, or its process died before it could say what it had changed.
+         */
+        outcome?: 'begun' | 'done' | 'refused' | 'failed';
         /**
          * `key:<id>`, `static:<position>` or `local`.
          */

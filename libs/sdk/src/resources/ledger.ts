@@ -1,9 +1,10 @@
 /** The data ledger: what was processed, how good it is, how far it goes. */
 import { dataOf } from '../connection.ts';
-import type { CallOptions, Connection } from '../connection.ts';
+import type { CallOptions, ChangeOptions, Connection } from '../connection.ts';
 import type {
   AnomalyResolveRequest,
   CertifyRequest,
+  ExpectedScheduleRequest,
   GetRejectSummaryData,
   ListAnomaliesData,
   ListExpectedSchedulesData,
@@ -35,10 +36,23 @@ export function ledger(connection: Connection) {
       paged(query, (query) => api.listWatermarks({ ...call(options), query })),
     gaps: (query: Query<ListGapsData>, options?: CallOptions) =>
       paged(query, (query) => api.listGaps({ ...call(options), query })),
-    workItems: (query?: Query<ListWorkItemsData>, options?: CallOptions) =>
-      paged(query, (query) => api.listWorkItems({ ...call(options), query })),
-    expectedSchedules: (query?: Query<ListExpectedSchedulesData>, options?: CallOptions) =>
-      paged(query, (query) => api.listExpectedSchedules({ ...call(options), query })),
+    workItems: {
+      list: (query?: Query<ListWorkItemsData>, options?: CallOptions) =>
+        paged(query, (query) => api.listWorkItems({ ...call(options), query })),
+      get: (workItemId: string, options?: CallOptions) =>
+        dataOf(api.getWorkItem({ ...call(options), path: { work_item_id: workItemId } })),
+    },
+    /** What should exist, and when. */
+    expectedSchedules: {
+      list: (query?: Query<ListExpectedSchedulesData>, options?: CallOptions) =>
+        paged(query, (query) => api.listExpectedSchedules({ ...call(options), query })),
+      get: (domain: string, workflow: string, options?: CallOptions) =>
+        dataOf(api.getExpectedSchedule({ ...call(options), path: { domain, workflow } })),
+      put: (domain: string, workflow: string, body: ExpectedScheduleRequest, options?: ChangeOptions) =>
+        dataOf(api.putExpectedSchedule({ ...call(options), path: { domain, workflow }, body })),
+      delete: (domain: string, workflow: string, options?: CallOptions) =>
+        dataOf(api.deleteExpectedSchedule({ ...call(options), path: { domain, workflow } })),
+    },
     anomalies: {
       list: (query?: Query<ListAnomaliesData>, options?: CallOptions) =>
         paged(query, (query) => api.listAnomalies({ ...call(options), query })),

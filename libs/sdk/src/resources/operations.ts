@@ -4,11 +4,13 @@ import type { CallOptions, Connection } from '../connection.ts';
 import type {
   GetFunctionData,
   GetHandlerStatsData,
+  GetQueueStatsData,
   GetRunHistoryData,
   GetRunStatsData,
   LanePauseRequest,
   ListFunctionsData,
   ListQueuesData,
+  ListWorkflowStatsData,
   GetWorkerStatsData,
 } from '../generated/index.ts';
 import { paged } from '../paging.ts';
@@ -56,6 +58,12 @@ export function stats({ api, call }: Connection) {
       dataOf(api.getRunHistory({ ...call(options), query })),
     handlers: (query?: Query<GetHandlerStatsData>, options?: CallOptions) =>
       dataOf(api.getHandlerStats({ ...call(options), query })),
+    /** Of every workflow, by name. */
+    workflows: (query?: Query<ListWorkflowStatsData>, options?: CallOptions) =>
+      paged(query, (query) => api.listWorkflowStats({ ...call(options), query })),
+    /** What waits and runs, lane by lane. */
+    queues: (query?: Query<GetQueueStatsData>, options?: CallOptions) =>
+      paged(query, (query) => api.getQueueStats({ ...call(options), query })),
     dashboard: (options?: CallOptions) => dataOf(api.getDashboard(call(options))),
   };
 }
@@ -69,5 +77,12 @@ export function health({ api, call }: Connection) {
     live: (options?: CallOptions) => dataOf(api.getLiveness(once(options))),
     /** @throws SpineProblem UNAVAILABLE */
     ready: (options?: CallOptions) => dataOf(api.getReadiness(once(options))),
+    /** Whether schedules fire. */
+    scheduler: (options?: CallOptions) => dataOf(api.schedulerHealth(call(options))),
+    /** Of the API process that answers, in Prometheus' text format. */
+    metrics: async (options?: CallOptions): Promise<string> => {
+      const { data } = await api.getMetrics(call(options));
+      return data;
+    },
   };
 }

@@ -1,6 +1,7 @@
 import { dataOf } from '../connection.ts';
 import type { CallOptions, Connection } from '../connection.ts';
 import type {
+  DrawRunData,
   ListHistoryData,
   ListItemsData,
   ListStepsData,
@@ -31,6 +32,12 @@ export function workflowRuns({ api, call }: Connection) {
       paged(query, (query) => api.listItems({ ...call(options), ...at(runId, step), query })),
     history: (runId: string, query?: Query<ListHistoryData>, options?: CallOptions) =>
       paged(query, (query) => api.listHistory({ ...call(options), ...of(runId), query })),
+    /** Its steps, coloured by where they are: an SVG image unless `format` says otherwise. */
+    draw: async (runId: string, query?: Query<DrawRunData>, options?: CallOptions): Promise<string> => {
+      const { data } = await api.drawRun({ ...call(options), ...of(runId), query });
+      // An image comes as a blob, text as text.
+      return new Response(data).text();
+    },
     /** Reads from the run's state. Changes nothing, so it is repeated. */
     query: (runId: string, body: WorkflowQuery, options?: CallOptions) =>
       dataOf(api.queryWorkflow({ ...call(options, true), ...of(runId), body })),

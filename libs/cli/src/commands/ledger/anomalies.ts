@@ -1,9 +1,9 @@
+import { present } from '@spine/core';
 import type { Anomaly } from '@spine/sdk';
 import { keyCell, stateStyle, timeCell } from '../../frame/cells.ts';
 import { addCommand, addGroup, choice, option } from '../../frame/command.ts';
 import type { Register } from '../../frame/command.ts';
 import { addList } from '../../frame/list.ts';
-import { given } from '../../frame/options.ts';
 import { DOMAIN, PARTITION, partitionFilter, RUN, STAGE, TIMES, timesOf } from './filters.ts';
 
 const SEVERITIES = [
@@ -44,7 +44,7 @@ export const registerAnomalies: Register = (program, context) => {
     cursor: true,
     ask: (client, { options }, position) =>
       client.ledger.anomalies.list({
-        ...given({
+        ...present({
           domain: options.text('domain'),
           stage: options.text('stage'),
           severity: options.choice('severity', SEVERITIES),
@@ -66,7 +66,7 @@ export const registerAnomalies: Register = (program, context) => {
     summary: 'close an anomaly; it is never deleted',
     options: [option('--note <text>', 'what was done about it')],
     run: async ({ arg, options }, { client, out }) => {
-      const body = given({ note: options.text('note') });
+      const body = present({ note: options.text('note') });
       const resolved = await (await client()).ledger.anomalies.resolve(arg(0), body);
       await out.answer(resolved, `anomaly ${resolved.anomaly_id} is resolved\n`);
     },

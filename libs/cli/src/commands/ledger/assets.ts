@@ -1,9 +1,9 @@
+import { present } from '@spine/core';
 import type { Asset, AssetMaterialization } from '@spine/sdk';
 import { durationCell, keyCell, timeCell } from '../../frame/cells.ts';
 import { addCommand, addGroup, choice, option } from '../../frame/command.ts';
 import type { Register } from '../../frame/command.ts';
 import { addList } from '../../frame/list.ts';
-import { given } from '../../frame/options.ts';
 import { DOMAIN, PARTITION, partitionFilter } from './filters.ts';
 
 const FRESHNESS = ['fresh', 'stale', 'missing'] as const;
@@ -48,7 +48,7 @@ export const registerAssets: Register = (program, context) => {
     ask: (client, { options }, position) => {
       const freshness = options.choice('freshness', FRESHNESS);
       return client.ledger.assets.list({
-        ...given({
+        ...present({
           domain: options.text('domain'),
           prefix: options.text('prefix'),
           freshness: freshness === undefined ? undefined : [freshness],
@@ -90,7 +90,7 @@ export const registerAssets: Register = (program, context) => {
         await client()
       ).ledger.assets.lineage(
         arg(0),
-        given({
+        present({
           direction: options.choice('direction', DIRECTIONS),
           depth: options.whole('depth', 1),
         }),

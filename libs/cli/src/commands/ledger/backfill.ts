@@ -1,3 +1,4 @@
+import { present } from '@spine/core';
 import type { Backfill, BackfillPartition, BackfillRequest } from '@spine/sdk';
 import { keyCell, stateStyle, timeCell } from '../../frame/cells.ts';
 import { addCommand, addGroup, choice, option, repeatable, YES } from '../../frame/command.ts';
@@ -5,7 +6,7 @@ import type { Call, Register } from '../../frame/command.ts';
 import type { CliContext } from '../../frame/context.ts';
 import { parseJsonObject, partitionKeyOf, readInput, readParams } from '../../frame/input.ts';
 import { addList } from '../../frame/list.ts';
-import { given, oneOf } from '../../frame/options.ts';
+import { oneOf } from '../../frame/options.ts';
 import type { Options } from '../../frame/options.ts';
 import { UsageError } from '../../frame/usage-error.ts';
 import { PARAMS_HELP, parseHandler } from '../runs/submit.ts';
@@ -31,7 +32,7 @@ function partitionsOf(options: Options): Pick<BackfillRequest, 'partition_keys' 
     throw new UsageError('give partitions by --key, or a range by --from and --to');
   }
   const template = options.text('template');
-  const range = given({
+  const range = present({
     workflow: options.text('workflow'),
     cadence: options.choice('cadence', CADENCES),
     template: template === undefined ? undefined : partitionKeyOf(template.split(',')),
@@ -66,10 +67,10 @@ async function requestOf(call: Call, { io }: CliContext): Promise<BackfillReques
     run: {
       kind: oneOf('the kind of a backfill', kind, RUNNABLE),
       name,
-      ...given({ params, lane: options.text('lane') }),
+      ...present({ params, lane: options.text('lane') }),
     },
     ...partitionsOf(options),
-    ...given({ concurrency: options.whole('concurrency', 1), note: options.text('note') }),
+    ...present({ concurrency: options.whole('concurrency', 1), note: options.text('note') }),
   };
 }
 
@@ -101,7 +102,7 @@ export const registerBackfill: Register = (program, context) => {
     cursor: true,
     ask: (client, { options }, position) =>
       client.ledger.backfills.list({
-        ...given({
+        ...present({
           domain: options.text('domain'),
           status: options.choice('status', STATUSES),
           reason: options.choice('reason', REASONS),

@@ -1,8 +1,8 @@
 /** Filters that several lists of the ledger take. */
+import { present } from '@spine/core';
 import { option, repeatable } from '../../frame/command.ts';
 import { jsonText } from '../../frame/printable.ts';
 import { partitionKeyOf } from '../../frame/input.ts';
-import { given } from '../../frame/options.ts';
 import type { Options } from '../../frame/options.ts';
 
 export const DOMAIN = option('--domain <domain>', 'of this domain, such as finra.otc');
@@ -27,5 +27,5 @@ export function partitionFilter(options: Options): { partition_key?: string } {
 /** @throws UsageError */
 export function timesOf(options: Options) {
   const now = Date.now();
-  return given({ since: options.instant('since', now), until: options.instant('until', now) });
+  return present({ since: options.instant('since', now), until: options.instant('until', now) });
 }

@@ -1,9 +1,9 @@
+import { present } from '@spine/core';
 import type { ManifestRow } from '@spine/sdk';
 import { keyCell, timeCell } from '../../frame/cells.ts';
 import { addGroup } from '../../frame/command.ts';
 import type { Register } from '../../frame/command.ts';
 import { addList } from '../../frame/list.ts';
-import { given } from '../../frame/options.ts';
 import { DOMAIN, PARTITION, partitionFilter, STAGE } from './filters.ts';
 
 export const registerManifest: Register = (program, context) => {
@@ -25,7 +25,7 @@ export const registerManifest: Register = (program, context) => {
     cursor: true,
     ask: (client, { options }, position) =>
       client.ledger.manifest({
-        ...given({ domain: options.text('domain'), stage: options.text('stage') }),
+        ...present({ domain: options.text('domain'), stage: options.text('stage') }),
         ...partitionFilter(options),
         ...position,
       }),

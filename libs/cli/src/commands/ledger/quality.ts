@@ -1,9 +1,9 @@
+import { present } from '@spine/core';
 import type { QualityResult } from '@spine/sdk';
 import { keyCell, stateStyle, timeCell } from '../../frame/cells.ts';
 import { addGroup, choice, option } from '../../frame/command.ts';
 import type { Register } from '../../frame/command.ts';
 import { addList } from '../../frame/list.ts';
-import { given } from '../../frame/options.ts';
 import { DOMAIN, PARTITION, partitionFilter, RUN, TIMES, timesOf } from './filters.ts';
 
 const STATUSES = ['PASS', 'WARN', 'FAIL'] as const satisfies readonly QualityResult['status'][];
@@ -36,7 +36,7 @@ export const registerQuality: Register = (program, context) => {
     cursor: true,
     ask: (client, { options }, position) =>
       client.ledger.quality({
-        ...given({
+        ...present({
           domain: options.text('domain'),
           status: options.choice('status', STATUSES),
           check_name: options.text('check'),

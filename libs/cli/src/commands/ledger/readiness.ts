@@ -1,3 +1,4 @@
+import { present } from '@spine/core';
 import type { Readiness } from '@spine/sdk';
 import { keyCell, timeCell } from '../../frame/cells.ts';
 import { addCommand, addGroup, option } from '../../frame/command.ts';
@@ -5,7 +6,6 @@ import type { Register } from '../../frame/command.ts';
 import { EXIT } from '../../frame/exit-codes.ts';
 import { partitionKeyOf } from '../../frame/input.ts';
 import { addList } from '../../frame/list.ts';
-import { given } from '../../frame/options.ts';
 import type { Column } from '../../frame/table.ts';
 import { UsageError } from '../../frame/usage-error.ts';
 import { DOMAIN, PARTITION, partitionFilter } from './filters.ts';
@@ -43,7 +43,7 @@ export const registerReadiness: Register = (program, context) => {
       const [ready, blocked] = [options.flag('ready'), options.flag('blocked')];
       if (ready && blocked) throw new UsageError('--ready and --blocked exclude each other');
       return client.ledger.readiness.list({
-        ...given({
+        ...present({
           domain: options.text('domain'),
           ready_for: options.text('for'),
           is_ready: ready || blocked ? ready : undefined,

@@ -1,3 +1,4 @@
+import { present } from '@spine/core';
 import type { Reject, RejectSummary } from '@spine/sdk';
 import { countCell, keyCell, timeCell } from '../../frame/cells.ts';
 import { addCommand, addGroup, option, YES } from '../../frame/command.ts';
@@ -5,7 +6,6 @@ import type { Call, Register } from '../../frame/command.ts';
 import type { CliContext } from '../../frame/context.ts';
 import { partitionKeyOf } from '../../frame/input.ts';
 import { addList } from '../../frame/list.ts';
-import { given } from '../../frame/options.ts';
 import type { Column } from '../../frame/table.ts';
 import { reviewed } from '../runs/many.ts';
 import { DOMAIN, PARTITION, partitionFilter, RUN, STAGE } from './filters.ts';
@@ -25,7 +25,7 @@ async function replay(call: Call, context: CliContext): Promise<void> {
   const ids = options.texts('reject');
   const body = {
     domain: options.required('domain'),
-    ...given({
+    ...present({
       stage: options.text('stage'),
       reason_code: options.text('reason'),
       partition_key: partitionKeyOf(options.texts('partition')),
@@ -73,7 +73,7 @@ export const registerRejects: Register = (program, context) => {
     cursor: true,
     ask: (client, { options }, position) =>
       client.ledger.rejects.list({
-        ...given({
+        ...present({
           domain: options.text('domain'),
           stage: options.text('stage'),
           reason_code: options.text('reason'),

@@ -1,9 +1,9 @@
+import { present } from '@spine/core';
 import type { Gap, Watermark } from '@spine/sdk';
 import { keyCell, timeCell } from '../../frame/cells.ts';
 import { addGroup, choice, option } from '../../frame/command.ts';
 import type { Register } from '../../frame/command.ts';
 import { addList } from '../../frame/list.ts';
-import { given } from '../../frame/options.ts';
 import { DOMAIN, SOURCE, STAGE } from './filters.ts';
 
 export const CADENCES = ['daily', 'weekdays', 'weekly', 'monthly', 'quarterly'] as const;
@@ -26,7 +26,7 @@ export const registerWatermarks: Register = (program, context) => {
     cursor: true,
     ask: (client, { options }, position) =>
       client.ledger.watermarks({
-        ...given({ domain: options.text('domain'), source: options.text('source') }),
+        ...present({ domain: options.text('domain'), source: options.text('source') }),
         ...position,
       }),
   });
@@ -66,7 +66,7 @@ export const registerWatermarks: Register = (program, context) => {
         domain: options.required('domain'),
         from: options.required('from'),
         to: options.required('to'),
-        ...given({
+        ...present({
           workflow: options.text('workflow'),
           cadence: options.choice('cadence', CADENCES),
           template: options.text('template'),

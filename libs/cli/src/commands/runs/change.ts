@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
+import { present } from '@spine/core';
 import { countCell } from '../../frame/cells.ts';
 import { addCommand, option, repeatable, YES } from '../../frame/command.ts';
 import type { Call } from '../../frame/command.ts';
 import type { CliContext } from '../../frame/context.ts';
-import { given } from '../../frame/options.ts';
 import { UsageError } from '../../frame/usage-error.ts';
 import { exceptFor, reviewed } from './many.ts';
 import { FILTER_OPTIONS, filterOf } from './vocabulary.ts';
@@ -32,7 +32,7 @@ async function cancel(call: Call, context: CliContext): Promise<void> {
   const reason = options.text('reason');
   const client = await context.client();
   if (!isMany(call)) {
-    const body = given({ reason, undo: options.flag('undo') ? true : undefined });
+    const body = present({ reason, undo: options.flag('undo') ? true : undefined });
     const cancelled = await client.runs.cancel(call.arg(0), body);
     return out.answer(
       cancelled,
@@ -40,8 +40,8 @@ async function cancel(call: Call, context: CliContext): Promise<void> {
     );
   }
   const body = {
-    filter: { ...filterOf(options), ...given({ status: options.choices('status', ACTIVE) }) },
-    ...given({ reason, limit: options.whole('max', 1) }),
+    filter: { ...filterOf(options), ...present({ status: options.choices('status', ACTIVE) }) },
+    ...present({ reason, limit: options.whole('max', 1) }),
   };
   const done = await reviewed(call, context, {
     ask: (dry_run) => client.runs.cancelMany({ ...body, dry_run }),
@@ -63,8 +63,8 @@ async function retry(call: Call, context: CliContext): Promise<void> {
     return out.answer(retried, `${retried.run_id} retries ${retried.retry_of_run_id}\n`);
   }
   const body = {
-    filter: { ...filterOf(options), ...given({ status: options.choices('status', ENDED_BADLY) }) },
-    ...given({ limit: options.whole('max', 1) }),
+    filter: { ...filterOf(options), ...present({ status: options.choices('status', ENDED_BADLY) }) },
+    ...present({ limit: options.whole('max', 1) }),
   };
   const done = await reviewed(call, context, {
     ask: (dry_run) => client.runs.retryMany({ ...body, dry_run }),
@@ -110,7 +110,7 @@ export function registerChanges(run: Command, context: CliContext): void {
     summary: 'keep a run from starting, or a workflow from going on',
     options: [option('--reason <text>', 'why')],
     run: async ({ arg, options }, { client, out }) => {
-      const paused = await (await client()).runs.pause(arg(0), given({ reason: options.text('reason') }));
+      const paused = await (await client()).runs.pause(arg(0), present({ reason: options.text('reason') }));
       await out.answer(paused, `${paused.run_id} is paused, was ${paused.previous_status}\n`);
     },
   });

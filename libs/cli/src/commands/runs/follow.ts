@@ -1,12 +1,12 @@
 /** `spine run events` and `spine run logs`, also while they come. */
 import type { Command } from 'commander';
+import { present } from '@spine/core';
 import { isEnded } from '@spine/sdk';
 import type { RunEvent, RunLog } from '@spine/sdk';
 import { stateStyle } from '../../frame/cells.ts';
 import { addCommand, choice, option, repeatable } from '../../frame/command.ts';
 import type { Call } from '../../frame/command.ts';
 import type { CliContext } from '../../frame/context.ts';
-import { given } from '../../frame/options.ts';
 import { jsonText, oneLine } from '../../frame/printable.ts';
 import type { Paint } from '../../frame/table.ts';
 import { UsageError } from '../../frame/usage-error.ts';
@@ -39,7 +39,7 @@ async function events({ args: [runId], options }: Call, context: CliContext): Pr
   const client = await context.client();
   const types = options.texts('type');
   if (options.flag('follow')) {
-    const query = given({
+    const query = present({
       run_id: runId,
       until_terminal: runId === undefined ? undefined : true,
       types,
@@ -62,7 +62,7 @@ async function logs({ arg, options }: Call, context: CliContext): Promise<void> 
   const { out } = context;
   const client = await context.client();
   const runId = arg(0);
-  const query = given({ level: options.choice('level', LEVELS), attempt: options.whole('attempt', 1) });
+  const query = present({ level: options.choice('level', LEVELS), attempt: options.whole('attempt', 1) });
   if (!options.flag('follow')) {
     const found = await client.runs.logs(runId, { ...query, limit: 1_000 }).toArray();
     await out.answer(found, () => found.map((each) => logLine(each, out.paint)).join(''));

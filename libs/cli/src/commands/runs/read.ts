@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
+import { present } from '@spine/core';
 import type { Run, RunExplanation } from '@spine/sdk';
 import { durationCell, stateStyle, timeCell } from '../../frame/cells.ts';
 import { addCommand, repeatable } from '../../frame/command.ts';
 import type { CliContext } from '../../frame/context.ts';
 import { addList } from '../../frame/list.ts';
-import { given } from '../../frame/options.ts';
 import { fieldsText } from '../../frame/table.ts';
 import type { Column } from '../../frame/table.ts';
 import { FILTER_OPTIONS, filterOf, STATUSES } from './vocabulary.ts';
@@ -85,7 +85,7 @@ export function registerReads(run: Command, context: CliContext): void {
     ask: (client, { options }, position) =>
       client.runs.list({
         ...filterOf(options),
-        ...given({ status: options.choices('status', STATUSES) }),
+        ...present({ status: options.choices('status', STATUSES) }),
         ...position,
       }),
   });

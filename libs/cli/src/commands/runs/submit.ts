@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { present } from '@spine/core';
 import type { WorkSpec } from '@spine/sdk';
 import { addCommand, choice, option, repeatable } from '../../frame/command.ts';
 import type { Call } from '../../frame/command.ts';
@@ -6,7 +7,7 @@ import type { CliContext } from '../../frame/context.ts';
 import { EXIT } from '../../frame/exit-codes.ts';
 import type { ExitCode } from '../../frame/exit-codes.ts';
 import { parseJsonObject, readInput, readParams } from '../../frame/input.ts';
-import { given, laterInstant, oneOf } from '../../frame/options.ts';
+import { laterInstant, oneOf } from '../../frame/options.ts';
 import type { Options } from '../../frame/options.ts';
 import { UsageError } from '../../frame/usage-error.ts';
 import { KINDS, PRIORITIES } from './vocabulary.ts';
@@ -29,7 +30,7 @@ function specOf(options: Options): Omit<WorkSpec, 'kind' | 'name' | 'params'> {
   const after = options.text('after');
   const runTimeout = options.span('runTimeout');
   const tags = options.texts('tag');
-  return given({
+  return present({
     lane: options.text('lane'),
     priority: options.choice('priority', PRIORITIES),
     idempotency_key: options.text('idempotencyKey'),
@@ -57,7 +58,7 @@ async function readSpec(call: Call, { io }: CliContext): Promise<WorkSpec> {
     ...fromFile,
     ...(handler === undefined ? {} : parseHandler(handler)),
     ...specOf(call.options),
-    ...given({ params: await readParams(io, more) }),
+    ...present({ params: await readParams(io, more) }),
   };
   if (isSpec(spec)) return spec;
   throw new UsageError(

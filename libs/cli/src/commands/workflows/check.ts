@@ -1,5 +1,6 @@
 /** `spine workflow lint`, `dry-run` and `graph`: of a file without an API, or of a published workflow. */
 import type { Command } from 'commander';
+import { present } from '@spine/core';
 import type { WorkflowDryRun, WorkflowLint } from '@spine/sdk';
 import { stateStyle } from '../../frame/cells.ts';
 import { addCommand, choice, option, repeatable } from '../../frame/command.ts';
@@ -8,7 +9,6 @@ import type { CliContext } from '../../frame/context.ts';
 import { EXIT } from '../../frame/exit-codes.ts';
 import type { ExitCode } from '../../frame/exit-codes.ts';
 import { readParams } from '../../frame/input.ts';
-import { given } from '../../frame/options.ts';
 import { manyLines, oneLine } from '../../frame/printable.ts';
 import { UsageError } from '../../frame/usage-error.ts';
 import { PARAMS_HELP } from '../runs/submit.ts';
@@ -54,12 +54,12 @@ async function forecastOf({ arg, args, options }: Call, context: CliContext): Pr
   const params = await readParams(context.io, more);
   const environment = options.text('environment');
   if (!isFile(arg(0))) {
-    const body = given({ params, environment, version: options.whole('at', 1) });
+    const body = present({ params, environment, version: options.whole('at', 1) });
     return (await context.client()).workflows.dryRun(arg(0), body);
   }
   const workflow = await definitionOf(await readWorkflowFile(context.io, arg(0)));
   const { dryRun } = await import('@spine/orchestration');
-  const result = dryRun(workflow, given({ params, environment }));
+  const result = dryRun(workflow, present({ params, environment }));
   return {
     workflow: result.workflow,
     is_valid: result.isValid,
@@ -110,7 +110,7 @@ async function graph({ arg, options }: Call, context: CliContext): Promise<void>
     const draw = { ascii: tools.visualizeAscii, mermaid: tools.visualizeMermaid, dot: tools.visualizeDot };
     drawing = draw[format](workflow);
   } else {
-    const query = given({ format, version: options.whole('at', 1) });
+    const query = present({ format, version: options.whole('at', 1) });
     drawing = await (await context.client()).workflows.draw(arg(0), query);
   }
   await context.out.answer({ format, drawing }, () => `${manyLines(drawing).trimEnd()}\n`);

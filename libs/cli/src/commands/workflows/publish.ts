@@ -1,11 +1,12 @@
 /** `spine workflow apply`, `rollback` and `archive`. */
 import type { Command } from 'commander';
+import { present } from '@spine/core';
 import type { WorkflowRequest } from '@spine/sdk';
 import { addCommand, option, YES } from '../../frame/command.ts';
 import type { CliContext } from '../../frame/context.ts';
 import type { JsonObject } from '../../frame/input.ts';
 import { parseJsonObject } from '../../frame/input.ts';
-import { given, wholeNumber } from '../../frame/options.ts';
+import { wholeNumber } from '../../frame/options.ts';
 import { readWorkflowFile } from './file.ts';
 import type { WorkflowFile } from './file.ts';
 
@@ -33,7 +34,7 @@ export function registerPublishing(workflow: Command, context: CliContext): void
     examples: ['workflow apply etl.workflow.yaml --changelog "two retries for the source"'],
     run: async ({ arg, options }, { client, io, out }) => {
       const request = workflowBody(await readWorkflowFile(io, arg(0)));
-      const body = { ...request, ...given({ changelog: options.text('changelog') }) };
+      const body = { ...request, ...present({ changelog: options.text('changelog') }) };
       const published = await (await client()).workflows.publish(body);
       await out.answer(published, `${published.name} is at version ${published.version}\n`);
     },
@@ -49,7 +50,7 @@ export function registerPublishing(workflow: Command, context: CliContext): void
       ).workflows.rollback(
         arg(0),
         { version: wholeNumber('version', arg(1), 1), reason: options.required('reason') },
-        given({ ifMatch: options.whole('ifVersion', 1) }),
+        present({ ifMatch: options.whole('ifVersion', 1) }),
       );
       await out.answer(rolled, `${rolled.name} is at version ${rolled.version}\n`);
     },
@@ -64,8 +65,8 @@ export function registerPublishing(workflow: Command, context: CliContext): void
         await client()
       ).workflows.archive(
         arg(0),
-        given({ reason: options.text('reason') }),
-        given({ ifMatch: options.whole('ifVersion', 1) }),
+        present({ reason: options.text('reason') }),
+        present({ ifMatch: options.whole('ifVersion', 1) }),
       );
       await out.answer(archived, `${archived.name} is archived\n`);
     },

@@ -7,11 +7,12 @@ import type {
   WorkflowSummary,
   WorkflowVersionSummary,
 } from '@spine/sdk';
+import { present } from '@spine/core';
 import { durationCell, shareCell, timeCell } from '../../frame/cells.ts';
 import { addCommand, choice, option, repeatable } from '../../frame/command.ts';
 import type { CliContext } from '../../frame/context.ts';
 import { addList } from '../../frame/list.ts';
-import { given, wholeNumber } from '../../frame/options.ts';
+import { wholeNumber } from '../../frame/options.ts';
 import { jsonText, manyLines, oneLine } from '../../frame/printable.ts';
 
 const SORTS = ['relevance', 'name', 'success_rate', 'duration', 'steps'] as const;
@@ -84,7 +85,7 @@ export function registerWorkflowReads(workflow: Command, context: CliContext): v
     ask: (client, { options }, { limit }) => {
       const tags = options.texts('tag');
       return client.workflows.list({
-        ...given({
+        ...present({
           q: options.text('search'),
           domain: options.text('domain'),
           tags: tags === undefined ? undefined : [...tags],
@@ -111,7 +112,7 @@ export function registerWorkflowReads(workflow: Command, context: CliContext): v
         const found = await workflows.get(arg(0));
         return out.fields(found, workflowFields(found));
       }
-      const yaml = await workflows.yaml(arg(0), given({ version: options.whole('at', 1) }));
+      const yaml = await workflows.yaml(arg(0), present({ version: options.whole('at', 1) }));
       await out.answer({ yaml }, () => manyLines(yaml));
     },
   });

@@ -1,5 +1,6 @@
 /** `spine workflow run` and `state`: starting a workflow, and how far its runs are. */
 import type { Command } from 'commander';
+import { present } from '@spine/core';
 import type { WorkflowRunView, WorkflowStepView } from '@spine/sdk';
 import { durationCell, stateStyle } from '../../frame/cells.ts';
 import { addCommand, choice, option, repeatable } from '../../frame/command.ts';
@@ -10,7 +11,6 @@ import type { ExitCode } from '../../frame/exit-codes.ts';
 import { partitionKeyOf, readParams } from '../../frame/input.ts';
 import { intervalOf, WATCH_OPTIONS } from '../../frame/list.ts';
 import { barText } from '../../frame/notices.ts';
-import { given } from '../../frame/options.ts';
 import type { Output } from '../../frame/output.ts';
 import { manyLines, oneLine } from '../../frame/printable.ts';
 import { fieldsText } from '../../frame/table.ts';
@@ -37,7 +37,7 @@ async function run(call: Call, context: CliContext): Promise<ExitCode> {
     await context.client()
   ).workflows.run(
     arg(0),
-    given({
+    present({
       params: await readParams(context.io, more),
       version: options.whole('at', 1),
       partition: partitionKeyOf(options.texts('partition')),
@@ -128,7 +128,7 @@ export function registerWorkflowRuns(workflow: Command, context: CliContext): vo
     run: async ({ arg, options }, context) => {
       const { out } = context;
       const { workflowRuns } = await context.client();
-      const query = given({ format: options.choice('format', FORMATS) });
+      const query = present({ format: options.choice('format', FORMATS) });
       const look = async (signal?: AbortSignal) => {
         const data = await workflowRuns.show(arg(0), query, { signal });
         return { data, human: () => stateText(data, out) };

@@ -6,6 +6,7 @@ import { inspectRedis } from '@spine/execution';
 import type { RedisFacts } from '@spine/execution';
 import { databaseOf } from '../../local/target.ts';
 import { reasonOf } from '../../local/reason.ts';
+import { isNoDatabase } from '../../local/schema-fault.ts';
 import type { DatabaseAccess } from '../judge/server.ts';
 import type { RedisAnswer } from '../judge/redis.ts';
 import { passwordsIn } from '../scrub.ts';
@@ -59,6 +60,7 @@ export async function reachDatabase(
     return { access: { type: 'reached', address, latencyMs }, db };
   } catch (error) {
     await db.destroy().catch(() => undefined);
+    if (isNoDatabase(error)) return { access: { type: 'missing', address }, db: null };
     return { access: { type: 'unreachable', address, why: clean(reasonOf(error)) }, db: null };
   }
 }

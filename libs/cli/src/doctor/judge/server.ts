@@ -13,7 +13,9 @@ export type DatabaseAccess =
   | { readonly type: 'none'; readonly why: string }
   /** The settings that would name it cannot be used. */
   | { readonly type: 'unknown' }
-  | { readonly type: 'unreachable'; readonly address: string; readonly why: string };
+  | { readonly type: 'unreachable'; readonly address: string; readonly why: string }
+  /** The server answers; it has no database of that name. */
+  | { readonly type: 'missing'; readonly address: string };
 
 export function judgeAccess(access: DatabaseAccess): Finding {
   switch (access.type) {
@@ -42,6 +44,15 @@ export function judgeAccess(access: DatabaseAccess): Finding {
           measured: { address: access.address },
         },
         'start that Postgres, or correct server, port, user, password and database in SPINE_DATABASE_URL',
+      );
+    case 'missing':
+      return error(
+        'database_reachable',
+        {
+          message: `the database ${access.address} does not exist`,
+          measured: { address: access.address, exists: false },
+        },
+        'spine db init',
       );
     default:
       return assertNever(access);
