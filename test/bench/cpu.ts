@@ -47,6 +47,11 @@ function familyTime(pid: number): number {
   return total;
 }
 
+/** Microseconds of CPU of one process, without its children. */
+export function processTime(pid: number): number {
+  return timesOf(pid)?.own ?? Number.NaN;
+}
+
 /** @param redisPid undefined for a Redis whose process is not ours to see. */
 export function cpuTimes(postgresPid: number, redisPid: number | undefined): CpuTimes {
   const { user, system } = process.cpuUsage();

@@ -1,6 +1,6 @@
 /** Mixed reads and submits over HTTP from this process: so many connections, each asking again when it has its answer. */
-import { Agent, request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { HttpConnection } from './http-connection.ts';
 import { VoidMeasurementError } from './model.ts';
 
 /** One kind of request. */
@@ -46,22 +46,6 @@ function deck(asks: readonly Ask[]): readonly Ask[] {
   });
 }
 
-function send(agent: Agent, url: string, ask: Ask): Promise<{ status: number; text: () => string }> {
-  return new Promise((resolve, reject) => {
-    const headers = ask.body === undefined ? {} : { 'content-type': 'application/json' };
-    const sent = request(`${url}${ask.path()}`, { agent, method: ask.method, headers }, (answer) => {
-      const chunks: Buffer[] = [];
-      answer.on('data', (chunk: Buffer) => chunks.push(chunk));
-      answer.on('error', reject);
-      answer.on('end', () =>
-        resolve({ status: answer.statusCode ?? 0, text: () => Buffer.concat(chunks).toString('utf8') }),
-      );
-    });
-    sent.on('error', reject);
-    sent.end(ask.body);
-  });
-}
-
 function dataOf(text: string): unknown {
   const parsed: unknown = JSON.parse(text);
   return typeof parsed === 'object' && parsed !== null && 'data' in parsed ? parsed.data : undefined;
@@ -70,13 +54,13 @@ function dataOf(text: string): unknown {
 /** @throws VoidMeasurementError for an answer that is not what was asked for. */
 export async function mixedLoad(load: MixedLoad): Promise<MixedResult> {
   const { url, connections, seconds, rate } = load;
-  const agent = new Agent({ keepAlive: true, maxSockets: connections });
   const cards = deck(load.asks);
   const times = new Map(load.asks.map(({ name }) => [name, [] as number[]]));
   const from = performance.now();
   const end = from + seconds * 1_000;
   let next = 0;
-  const one = async (): Promise<void> => {
+  const open = Array.from({ length: connections }, () => new HttpConnection(url));
+  const one = async (connection: HttpConnection): Promise<void> => {
     for (;;) {
       const turn = next;
       next += 1;
@@ -90,7 +74,7 @@ export async function mixedLoad(load: MixedLoad): Promise<MixedResult> {
       const ask = cards[turn % cards.length];
       if (ask === undefined) return;
       const asked = performance.now();
-      const { status, text } = await send(agent, url, ask);
+      const { status, text } = await connection.ask(ask.method, ask.path(), ask.body);
       times.get(ask.name)?.push(performance.now() - asked);
       if (status !== ask.expect || (turn % CHECK_EVERY === 0 && !ask.isRight(dataOf(text())))) {
         throw new VoidMeasurementError(`${ask.name} answered ${status}: ${text().slice(0, 300)}`);
@@ -98,9 +82,9 @@ export async function mixedLoad(load: MixedLoad): Promise<MixedResult> {
     }
   };
   try {
-    await Promise.all(Array.from({ length: connections }, one));
+    await Promise.all(open.map(one));
   } finally {
-    agent.destroy();
+    for (const connection of open) connection.close();
   }
   return { times, seconds: (performance.now() - from) / 1_000 };
 }

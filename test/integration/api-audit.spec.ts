@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   apiKeyFacts,
   createPool,
+  endAudit,
   handlerStats,
   listAudit,
   listDeadLetters,
@@ -10,6 +11,7 @@ import {
   runNamespace,
   runStats,
   runTimeline,
+  runTraces,
 } from '@spine/database';
 import type { Db, Pool } from '@spine/database';
 import { planOf, sentBy, watchedDb } from './plan-support.ts';
@@ -68,6 +70,8 @@ describe('the audit log', () => {
       route: '/api/v1/schedules/:schedule_id',
       targets: { schedule_id: id },
       status: 200,
+      outcome: 'done',
+      request: { interval_seconds: 7_200 },
       before: { interval_seconds: 3_600, version: 1, created_by: 'static:1' },
       after: { interval_seconds: 7_200, version: 2 },
     });
@@ -75,6 +79,59 @@ describe('the audit log', () => {
     expect(deleted).toMatchObject({ method: 'DELETE', before: { name: 'nightly' }, after: null });
     const [created] = await audited('request_id=made-1');
     expect(created).toMatchObject({ status: 201, before: null, after: { name: 'nightly' }, targets: {} });
+  });
+
+  it('has what is expected, planned and said of data as it was and as it became', async () => {
+    const expected = {
+      cadence: 'weekly',
+      partition_template: { week_ending: '{week_ending}' },
+      required_stages: ['INGESTED'],
+      expected_delay_hours: 72,
+    };
+    await call('PUT', '/expected-schedules/audited/weekly', { json: expected });
+    await call('PUT', '/expected-schedules/audited/weekly', {
+      json: { ...expected, expected_delay_hours: 24 },
+    });
+    await call('DELETE', '/expected-schedules/audited/weekly');
+    expect(await audited('target=weekly')).toMatchObject([
+      { before: { expected_delay_hours: 24 }, after: null },
+      { before: { expected_delay_hours: 72 }, after: { expected_delay_hours: 24 } },
+      { before: null, after: { expected_delay_hours: 72 } },
+    ]);
+    const run = { kind: 'task', name: 'echo' };
+    const plan = { domain: 'audited', source: 'files', reason: 'GAP', run, partition_keys: [{ day: 'one' }] };
+    const made = await call('POST', '/backfills', { json: plan });
+    const id = String(made.body['data']?.['backfill_id']);
+    await call('PATCH', `/backfills/${id}`, { json: { concurrency: 3 } });
+    await call('DELETE', `/backfills/${id}`);
+    expect(await audited(`target=${id}`)).toMatchObject([
+      { method: 'DELETE', before: { domain: 'audited', concurrency: 3 }, after: null },
+      { method: 'PATCH', request: { concurrency: 3 }, after: { concurrency: 3 } },
+    ]);
+    await call('PUT', '/assets/audited%2Ffile', { json: { domain: 'audited', description: 'first' } });
+    await call('PUT', '/assets/audited%2Ffile', { json: { domain: 'audited', description: 'second' } });
+    const [second, first] = await audited('target=audited/file');
+    expect(first).toMatchObject({ before: null, after: { description: 'first' } });
+    expect(second).toMatchObject({ before: { description: 'first' }, after: { description: 'second' } });
+    const judged = await call('POST', '/readiness/certify', {
+      json: { domain: 'audited', workflow: 'weekly', partition_key: { day: 'one' }, ready_for: 'reports' },
+    });
+    expect(judged.body['data']).toMatchObject({ certified_by: 'static:1' });
+  });
+
+  it('has of runs what state they were in and which they came to', async () => {
+    const made = await call('POST', '/runs', { json: { kind: 'task', name: 'echo' } });
+    const id = String(made.body['data']?.['run_id']);
+    await call('POST', `/runs/${id}/pause`, { json: { reason: 'wait' } });
+    await call('POST', `/runs/${id}/resume`);
+    await call('POST', `/runs/${id}/cancel`);
+    const again = await call('POST', `/runs/${id}/retry`);
+    expect(await audited(`target=${id}`)).toMatchObject([
+      { after: { run_id: String(again.body['data']?.['run_id']) } },
+      { before: { status: 'queued' }, after: { status: 'cancelled' } },
+      { before: { status: 'paused' }, after: { status: 'queued' } },
+      { before: { status: 'queued' }, after: { status: 'paused' }, request: { reason: 'wait' } },
+    ]);
   });
 
   it('has breakers, lanes and keys, and no secret', async () => {
@@ -147,24 +204,92 @@ describe('the audit log', () => {
     expect((await call('GET', '/audit', {}, reader)).status).toBe(403);
   });
 
-  it.each(['UPDATE audit_log SET status = 200', 'DELETE FROM audit_log', 'TRUNCATE audit_log'])(
-    'is not rewritten: %s',
-    async (sql) => {
-      await expect(api.engine.pool.query(sql)).rejects.toMatchObject({ code: '42501' });
-      await expect(admin.query(sql)).rejects.toThrow('audit_log is append only');
-    },
-  );
+  it.each([
+    'UPDATE audit_log SET principal_id = principal_id',
+    'DELETE FROM audit_log',
+    'TRUNCATE audit_log',
+  ])('is not rewritten: %s', async (sql) => {
+    await expect(api.engine.pool.query(sql)).rejects.toMatchObject({ code: '42501' });
+    await expect(admin.query(sql)).rejects.toThrow('audit_log is append only');
+  });
 
-  it('a record that cannot be written does not undo what was done', async () => {
+  it('has of bulk calls what was asked for and how many that has changed, without secrets and documents', async () => {
+    const ids: string[] = [];
+    for (const tag of ['bulk', 'bulk', 'other']) {
+      const made = await call('POST', '/runs', { json: { kind: 'task', name: 'echo', tags: [tag] } });
+      ids.push(String(made.body['data']?.['run_id']));
+    }
+    const filter = { tag: 'bulk', since: '2020-01-01T00:00:00Z' };
+    const reason = 'first line\nsecond line';
+    await call('POST', '/runs/cancel', { json: { filter, dry_run: true } });
+    await call('POST', '/runs/cancel', { json: { filter, reason } });
+    await call('POST', '/runs/retry', { json: { filter: { tag: 'bulk', status: ['cancelled'] }, limit: 1 } });
+    const [retry] = await audited('route=/api/v1/runs/retry');
+    expect(retry).toMatchObject({ touched: 1, request: { filter: { tag: 'bulk' }, limit: 1 } });
+    const [cancelled, dryRun] = await audited('route=/api/v1/runs/cancel');
+    expect(dryRun).toMatchObject({ touched: 0, request: { filter, dry_run: true } });
+    expect(cancelled).toMatchObject({
+      outcome: 'done',
+      touched: 2,
+      request: { filter, reason: { $omitted: { bytes: reason.length } } },
+    });
+    await call('POST', '/dlq/resolve', { json: { filter: { handler: 'nobody' }, note: 'n', token: 's' } });
+    await call('POST', '/dlq/purge', { json: { older_than_days: 30 } });
+    const [resolved] = await audited('route=/api/v1/dlq/resolve');
+    expect(resolved).toMatchObject({ status: 400, touched: null, request: { token: '[REDACTED]' } });
+    expect(await audited('route=/api/v1/dlq/purge')).toMatchObject([
+      { touched: 0, request: { older_than_days: 30 } },
+    ]);
+    // Work that was asked for stands with its run.
+    const started = await call('POST', '/workflows/nowhere/run', { json: { params: { a: 1 } } });
+    expect(started.status).toBe(404);
+    expect(await audited('target=nowhere')).toMatchObject([{ outcome: 'refused', request: null }]);
+  });
+
+  it('what cannot be recorded is not done; what cannot be ended is done, and stays begun', async () => {
     await admin.query('ALTER TABLE audit_log RENAME TO audit_log_away');
     try {
-      expect((await call('POST', '/queues/away/pause')).status).toBe(200);
+      expect((await call('POST', '/queues/away/pause')).status).toBe(500);
+      // But for what makes the table, where there is none yet.
+      expect((await call('POST', '/database/init', { json: { dry_run: true } })).status).toBe(200);
     } finally {
       await admin.query('ALTER TABLE audit_log_away RENAME TO audit_log');
     }
-    expect(await audited('target=away')).toEqual([]);
-    expect((await call('POST', '/queues/away/resume')).status).toBe(200);
-    expect(await audited('target=away')).toHaveLength(1);
+    expect((await call('POST', '/queues/away/resume')).status).toBe(409);
+    await admin.query('REVOKE UPDATE (status) ON audit_log FROM spine_app');
+    try {
+      expect((await call('POST', '/queues/away/pause')).status).toBe(200);
+    } finally {
+      await admin.query('GRANT UPDATE (status) ON audit_log TO spine_app');
+    }
+    const [begun, refused, ...others] = await audited('target=away');
+    expect(others).toEqual([]);
+    expect(refused).toMatchObject({ outcome: 'refused', status: 409 });
+    expect(begun).toMatchObject({ outcome: 'begun', status: null, ended_at: null, after: null });
+    expect(await audited('outcome=begun')).toEqual([begun]);
+  });
+
+  it('an end is given once, by whoever has begun, and to nothing else', async () => {
+    const { rows } = await admin.query<{ audit_id: number }>(
+      'SELECT audit_id FROM audit_log WHERE status IS NULL',
+    );
+    const [open] = rows;
+    const id = String(open?.audit_id);
+    const end = { status: 200, before: null, after: '{"paused": true}', touched: null };
+    const rewrites = [
+      `UPDATE audit_log SET status = 200, ended_at = now(), principal_id = 'key:other' WHERE audit_id = ${id}`,
+      `UPDATE audit_log SET ended_at = now() WHERE audit_id = ${id}`,
+      `UPDATE audit_log SET status = 200, ended_at = at - interval '1 s' WHERE audit_id = ${id}`,
+    ];
+    for (const rewrite of rewrites) {
+      await expect(admin.query(rewrite)).rejects.toThrow('audit_log is append only');
+    }
+    expect(await endAudit(api.engine.pool, id, end)).toBe(true);
+    expect(await endAudit(api.engine.pool, id, { ...end, status: 500 })).toBe(false);
+    await expect(
+      api.engine.pool.query(`UPDATE audit_log SET status = 201 WHERE audit_id = ${id}`),
+    ).rejects.toThrow('audit_log is append only');
+    expect(await audited('outcome=begun')).toEqual([]);
   });
 });
 
@@ -178,7 +303,9 @@ describe('among many', () => {
   beforeAll(async () => {
     await admin.query(`INSERT INTO audit_log (at, principal_type, principal_id, principal_name, method, route, targets, target,
         status, request_id, remote_address)
-      SELECT now() - n * interval '1 second', 'key', 'key:' || n % 50, 'k', 'POST', '/r', '{}', 't' || n, 200, 'r', '::1'
+      SELECT now() - n * interval '1 second', 'key', 'key:' || n % 50, 'k', 'POST',
+        CASE WHEN n % 500 = 0 THEN '/rare' ELSE '/r' END, '{}', 't' || n,
+        CASE WHEN n % 1000 = 0 THEN NULL WHEN n % 1000 = 1 THEN 503 WHEN n % 1000 = 2 THEN 409 ELSE 200 END, 'r' || n, '::1'
       FROM generate_series(1, 20000) n`);
     await admin.query(`INSERT INTO runs (id, kind, name, lane, priority, status, params, trigger_source, metadata, tags,
         max_attempts, retry_delay_ms, timeout_ms, dead_letter, available_at, dispatch_after, namespace)
@@ -196,6 +323,15 @@ describe('among many', () => {
   it.each<[string, (db: Db) => Promise<unknown>, string[]]>([
     ['the newest', (db) => listAudit(db, {}, PAGE), ['audit_log_at']],
     ['those of a key', (db) => listAudit(db, { principalId: 'key:7' }, PAGE), ['audit_log_principal']],
+    ['those without an end', (db) => listAudit(db, { outcome: 'begun' }, PAGE), ['audit_log_open']],
+    ['those that failed', (db) => listAudit(db, { outcome: 'failed' }, PAGE), ['audit_log_unsuccessful']],
+    [
+      'those that were refused',
+      (db) => listAudit(db, { outcome: 'refused' }, PAGE),
+      ['audit_log_unsuccessful'],
+    ],
+    ['those of a route', (db) => listAudit(db, { route: '/rare' }, PAGE), ['audit_log_route']],
+    ['that of a request', (db) => listAudit(db, { requestId: 'r7' }, PAGE), ['audit_log_request']],
     ['those of a target', (db) => listAudit(db, { target: 't7' }, PAGE), ['audit_log_target']],
     ['the runs of a namespace', (db) => listRuns(db, RARE, { limit: 50, offset: 0 }), ['runs_namespace']],
     ['its statistics', (db) => runStats(db, 24, undefined, 'rare'), ['runs_namespace']],
@@ -209,13 +345,14 @@ describe('among many', () => {
     expect(indexes).toEqual(expect.arrayContaining(wanted));
   });
 
-  it('whose a run and a key are is one look at their primary key', async () => {
+  it('whose a run and a key are, and in which traces runs are, is one look at their primary key', async () => {
     const asked = [
+      ...(await sentBy((db) => runTraces(db, [UUID]))),
       ...(await sentBy((db) => runNamespace(db, UUID))),
       ...(await sentBy((db) => apiKeyFacts(db, UUID))),
     ];
     const plans = await Promise.all(asked.map((sent) => planOf(admin, 'force_generic_plan', sent)));
-    expect(plans.map(({ seqScans }) => seqScans)).toEqual([[], []]);
-    expect(plans.flatMap(({ indexes }) => indexes)).toEqual(['runs_pkey', 'api_keys_pkey']);
+    expect(plans.map(({ seqScans }) => seqScans)).toEqual([[], [], []]);
+    expect(plans.flatMap(({ indexes }) => indexes)).toEqual(['runs_pkey', 'runs_pkey', 'api_keys_pkey']);
   });
 });

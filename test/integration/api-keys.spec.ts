@@ -15,7 +15,10 @@ let api: Api;
 let other: Api;
 
 beforeAll(async () => {
-  api = await startApi({ keys: [ADMIN], env: { SPINE_TRUST_PROXY_HOPS: '1' } });
+  api = await startApi({
+    keys: [ADMIN],
+    env: { SPINE_TRUST_PROXY_HOPS: '1', SPINE_EVENT_STREAMS_PER_KEY: '2' },
+  });
   other = await startApi({ keys: [ADMIN], databaseUrl: api.database.connectionString });
 });
 afterAll(async () => {
@@ -180,6 +183,38 @@ describe('a key', () => {
     await end(expired?.id, 'expire', { expires_at: new Date(0).toISOString() });
     await waitFor(() => Promise.resolve(open.length === 2), { timeoutMs: 15_000 });
     expect(new Set(open)).toEqual(new Set(['good', 'admin']));
+    gone.abort();
+  });
+
+  it('has so many streams open at once, and gets the place of each back, however it ended', async () => {
+    const [mine, theirs] = await Promise.all([keyWith(['read']), keyWith(['read'])]);
+    const gone = new AbortController();
+    const follow = (key: string, query = '', signal = gone.signal): Promise<Response> =>
+      fetch(`${api.url}/api/v1/events/stream${query}`, { headers: as(key), signal });
+    const submitted = await api.call('POST', '/api/v1/runs', {
+      json: { kind: 'task', name: 'echo' },
+      headers: as(ADMIN),
+    });
+    const run = String(submitted.body['data']?.['run_id']);
+    await api.call('POST', `/api/v1/runs/${run}/cancel`, { headers: as(ADMIN) });
+    // Refused ones, one that is over when it begins, and one that ends with its run take no place for good.
+    for (let n = 0; n < 2; n += 1) {
+      expect((await follow(mine.key, '?run_id=01930000-0000-7000-8000-00000000abcd')).status).toBe(404);
+      expect((await follow(mine.key, '?last_event_id=999999999999')).status).toBe(400);
+      const over = `?run_id=${run}&until_terminal=true`;
+      expect((await follow(mine.key, `${over}&last_event_id=2`)).status).toBe(204);
+      expect(await (await follow(mine.key, over)).text()).toContain('event: end');
+    }
+    const first = new AbortController();
+    expect((await follow(mine.key, '', first.signal)).status).toBe(200);
+    expect((await follow(mine.key)).status).toBe(200);
+    const refused = await follow(mine.key);
+    expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '5']);
+    expect(await refused.json()).toMatchObject({ code: 'QUOTA_EXCEEDED' });
+    expect((await follow(theirs.key)).status).toBe(200);
+    first.abort();
+    await waitFor(async () => (await follow(mine.key)).status === 200);
+    expect((await follow(mine.key)).status).toBe(429);
     gone.abort();
   });
 

@@ -52,6 +52,11 @@ beforeAll(async () => {
       outputs: { v: '{{ steps.only.output.v }}' },
     })
     .registerWorkflow({
+      name: 'asks',
+      steps: [{ kind: 'approval', name: 'ask', approvers: ['team-a', 'ada'] }],
+      outputs: { by: '{{ steps.ask.output.by }}' },
+    })
+    .registerWorkflow({
       name: 'outer',
       steps: [
         { kind: 'workflow', name: 'sub', workflow: 'inner', params: { v: 'secret of a' } },
@@ -113,6 +118,43 @@ describe('a workflow run of a namespace', () => {
       const { body } = await call(b, 'GET', path);
       expect([listIn(body['data']), body['page']?.['total']], path).toEqual([[], 0]);
     }
+  });
+
+  it.each([
+    ['in the name of the key', () => a, undefined, 'team-a', /^key:/],
+    ['in another name by an admin', () => ADMIN, 'ada', 'ada', /^static:1$/],
+  ])('is decided %s, and keeps who it was', async (_, keyFor, by, name, via) => {
+    const runId = String(dataOf(await call(a, 'POST', '/workflows/asks/run', {}))['run_id']);
+    const decide = (key: string, json: object): Promise<Answer> =>
+      call(key, 'POST', `/runs/${runId}/steps/ask/approve`, json);
+    await waitFor(async () => {
+      const { rows } = await api.engine.pool.query(
+        'SELECT 1 FROM workflow_approvals WHERE workflow_run_id = $1',
+        [runId],
+      );
+      return rows.length === 1;
+    });
+    const pretended = await decide(a, { by: 'ada' });
+    expect(pretended.status).toBe(403);
+    expect(pretended.text).toContain('in its own name, team-a');
+    // An admin whose own name is not asked.
+    expect((await decide(ADMIN, {})).status).toBe(403);
+    expect((await decide(b, { by: 'team-a' })).status).toBe(404);
+    const decided = await decide(keyFor(), by === undefined ? {} : { by });
+    expect(decided.status, decided.text).toBe(202);
+    await waitFor(
+      async () => String(dataOf(await call(a, 'GET', `/runs/${runId}`))['status']) === 'completed',
+    );
+    const { rows } = await api.engine.pool.query(
+      'SELECT decided_by, decided_via FROM workflow_approvals WHERE workflow_run_id = $1',
+      [runId],
+    );
+    expect(rows).toEqual([{ decided_by: name, decided_via: expect.stringMatching(via) as string }]);
+    const history = listIn((await call(a, 'GET', `/runs/${runId}/history`)).body['data']);
+    const told = history.filter(({ type }) => String(type) === 'approval_decided');
+    expect(told).toMatchObject([
+      { data: { approved: true, by: name, via: expect.stringMatching(via) as string } },
+    ]);
   });
 
   it('that is skipped is not told which run of others was there before', async () => {

@@ -1,6 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createPool } from '@spine/database';
 import { listIn, startApi } from './api-support.ts';
 import type { Api } from './api-support.ts';
+import { addPastRuns } from './history-support.ts';
+
+const ECHO = { kind: 'task', name: 'echo' };
 
 let api: Api;
 
@@ -62,6 +66,40 @@ describe('GET /runs', () => {
     expect(await listed(`parent_run_id=${ids[0]}`)).toEqual([ids[5]]);
   });
 
+  it('filters by the workflow, and by the batch that runs were submitted in', async () => {
+    const own = { kind: 'task', name: 'echo', lane: 'batched', correlation_id: 'mine' };
+    const runs = [
+      { kind: 'task', name: 'echo', lane: 'batched' },
+      { kind: 'workflow', name: 'weekly', lane: 'batched' },
+      { kind: 'workflow', name: 'daily', lane: 'batched' },
+      own,
+    ];
+    const answer = await api.call('POST', '/api/v1/runs/batch?allow_unknown=true', {
+      json: { batch_id: 'week-5', runs },
+    });
+    expect(answer.status, answer.text).toBe(202);
+    const [first, weekly, daily] = listIn(answer.body['data']?.['items']).map((item) =>
+      String(item['run_id']),
+    );
+    const found = async (query: string): Promise<string[]> => {
+      const { body } = await api.call('GET', `/api/v1/runs?lane=batched&${query}`);
+      return listIn(body['data']).map((run) => String(run['run_id']));
+    };
+    expect(await found('batch_id=week-5')).toEqual([daily, weekly, first]);
+    expect(await found('batch_id=week-5&correlation_id=week-5&limit=1')).toEqual([daily]);
+    expect(await found('workflow=weekly')).toEqual([weekly]);
+    expect(await found('workflow=weekly&kind=workflow&name=weekly&batch_id=week-5')).toEqual([weekly]);
+    expect(await found('workflow=echo')).toEqual([]);
+    const cancelled = await api.call('POST', '/api/v1/runs/cancel', {
+      json: { filter: { workflow: 'daily', batch_id: 'week-5' } },
+    });
+    expect(listIn(cancelled.body['data']?.['items']).map((item) => String(item['run_id']))).toEqual([daily]);
+    const twice = await api.call('POST', '/api/v1/runs/cancel', {
+      json: { filter: { workflow: 'daily', kind: 'task' } },
+    });
+    expect(twice.body).toMatchObject({ code: 'VALIDATION_FAILED', errors: [{ field: 'filter.kind' }] });
+  });
+
   it('pages by offset', async () => {
     const { body } = await api.call('GET', `/api/v1/runs?lane=${lane}&limit=2&offset=2`);
     expect(listIn(body['data']).map((run) => run['run_id'])).toEqual([ids[3], ids[2]]);
@@ -110,6 +148,9 @@ describe('GET /runs', () => {
     ['lane=UPPER', 'lane'],
     ['tag=a%00b', 'tag'],
     ['correlation_id=', 'correlation_id'],
+    ['workflow=a&kind=task', 'kind'],
+    ['workflow=a&name=b', 'name'],
+    ['batch_id=a&correlation_id=b', 'correlation_id'],
     ['cursor=nonsense', 'cursor'],
     ['cursor=ZXZlbnRzOjE', 'cursor'],
     ['state=queued', 'state'],
@@ -127,5 +168,28 @@ describe('GET /runs', () => {
     const { status, body } = await api.call('GET', `/api/v1/runs?cursor=${cursor}&offset=1`);
     expect(status).toBe(400);
     expect(body).toMatchObject({ errors: [{ field: 'offset' }] });
+  });
+});
+
+describe('the total of a list', () => {
+  const totalOf = async (lane: string): Promise<unknown> => {
+    const { body } = await api.call('GET', `/api/v1/runs?lane=${lane}&limit=1`);
+    return [listIn(body['data'])[0]?.['run_id'], body['page']?.['total'], body['page']?.['total_is_capped']];
+  };
+
+  it('is counted anew while it is small, and kept for a while when it is large; the runs are always those of now', async () => {
+    const admin = createPool({ connectionString: api.database.connectionString, role: null, max: 1 });
+    try {
+      await addPastRuns(admin, { count: 2, lane: 'few', events: false });
+      expect(await totalOf('few')).toMatchObject([expect.any(String), 2, false]);
+      const third = await submitted({ ...ECHO, lane: 'few' });
+      expect(await totalOf('few')).toEqual([third, 3, false]);
+      await addPastRuns(admin, { count: 1_001, lane: 'many', events: false });
+      expect(await totalOf('many')).toMatchObject([expect.any(String), 1_001, false]);
+      const last = await submitted({ ...ECHO, lane: 'many' });
+      expect(await totalOf('many')).toEqual([last, 1_001, false]);
+    } finally {
+      await admin.end();
+    }
   });
 });

@@ -7,7 +7,7 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildOpenApiDocument } from '@spine/api';
-import { createPool } from '@spine/database';
+import { createPool, SEARCH_LIMIT } from '@spine/database';
 import type { Pool } from '@spine/database';
 import { listIn, startApi } from './api-support.ts';
 import type { Api } from './api-support.ts';
@@ -111,6 +111,9 @@ describe('with a filter that few or none match', () => {
     'lane=nowhere',
     'tag=nothing',
     'correlation_id=none',
+    'batch_id=none',
+    'workflow=nobody',
+    'workflow=nobody&status=failed',
     'parent_run_id=019a0000-0000-7000-8000-000000000001',
     'status=running',
     'status=queued',
@@ -158,8 +161,7 @@ describe('a search that no index answers', () => {
     );
     expect(found).toEqual(rows.map(({ id }) => id));
     expect(pages).toEqual([
-      [0, true, 1, 0, true],
-      [0, true, 1, 0, true],
+      ...Array.from({ length: Math.floor(RUNS / SEARCH_LIMIT) }, () => [0, true, 1, 0, true]),
       [2, true, 0, 0, true],
       [1, false, 0, 0, true],
     ]);
@@ -194,7 +196,7 @@ describe('this test', () => {
     const sent = recorder.take();
     expect(sent.some(({ text }) => text.includes('FROM service_processes'))).toBe(true);
     expect(new Set(sent.map(({ mode }) => mode))).toEqual(new Set(['force_generic_plan']));
-    await statusOf(api.url, '/api/v1/runs');
+    await statusOf(api.url, '/api/v1/runs?name=echo');
     expect(recorder.take().map(({ mode }) => mode)).toContain('force_custom_plan');
   });
 });

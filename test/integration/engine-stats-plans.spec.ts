@@ -1,5 +1,6 @@
 /** How Postgres finds what the statistics count: by an index, whatever the tables hold, and never from end to end. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { newId } from '@spine/core';
 import {
   ACTIVE_STATUSES,
   deadLetterGroups,
@@ -8,16 +9,20 @@ import {
   handlerStats,
   laneBacklog,
   listDeadLetters,
+  listRunEvents,
+  preparedPage,
   runStats,
   runTimeline,
   staleRuns,
+  UNSUCCESSFUL_STATUSES,
+  windowOverview,
 } from '@spine/database';
-import type { Db, Pool } from '@spine/database';
+import type { Db, Pool, RunFilter } from '@spine/database';
 import { openEngineDatabase, storeMany } from './engine-support.ts';
 import type { EngineDatabase } from './engine-support.ts';
 import { addPastRuns, DAY_MINUTES, resolvePast } from './history-support.ts';
-import { watchedDb } from './plan-support.ts';
-import type { WatchedDb } from './plan-support.ts';
+import { planOf, sentBy, watchedDb } from './plan-support.ts';
+import type { Sent, WatchedDb } from './plan-support.ts';
 
 let base: EngineDatabase;
 let admin: Pool;
@@ -42,6 +47,7 @@ const STATISTICS: readonly (readonly [
 ])[] = [
   ['statistics of runs', ['runs_pkey'], (db) => runStats(db, 1)],
   ['statistics of handlers', ['runs_pkey'], (db) => handlerStats(db, 1)],
+  ['an overview', ['runs_pkey'], (db) => windowOverview(db, 24, 1_000)],
   ['a timeline', ['runs_pkey'], (db) => runTimeline(db, 1, 5)],
   ['the backlog', ['runs_dispatch', 'runs_overdue'], (db) => laneBacklog(db)],
   ['stale runs', ['runs_dispatch', 'runs_overdue'], (db) => staleRuns(db, 60_000, 100)],
@@ -62,6 +68,28 @@ const STATISTICS: readonly (readonly [
     (db) => listDeadLetters(db, { resolved: false }, { limit: 100, offset: 0, order: 'oldest_first' }),
   ],
 ];
+
+/** What is planned once for all values. */
+const PREPARED: readonly (readonly [name: string, indexes: readonly string[], send: readonly Sent[]])[] = [
+  ['a page of all runs', ['runs_pkey'], pagesOf({})],
+  ...UNSUCCESSFUL_STATUSES.map(
+    (status) => [`a page of runs ${status}`, ['runs_unsuccessful'], pagesOf({ status: [status] })] as const,
+  ),
+  [
+    'a page of events',
+    ['run_events_pkey'],
+    await sentBy((db) => listRunEvents(db, newId(), { limit: 50, offset: 0, afterEventId: '7' })),
+  ],
+];
+
+/** The first page, and one that follows. */
+function pagesOf(filter: RunFilter): readonly Sent[] {
+  return [{}, { beforeRunId: newId() }].map((position) => {
+    const statement = preparedPage(filter, { limit: 20, offset: 0, ...position });
+    if (statement === null) throw new Error('the page is not prepared');
+    return { text: statement.text, values: statement.values ?? [] };
+  });
+}
 
 describe.each([
   [
@@ -87,5 +115,27 @@ describe.each([
     const { seqScans, indexes: used } = await watched.planOf(ask);
     expect(seqScans.filter((table) => table === 'runs' || table === 'dead_letters')).toEqual([]);
     expect([...used]).toEqual(expect.arrayContaining([...indexes]));
+  });
+
+  it.each(PREPARED)('%s: found by %s, whatever the values', async (_name, indexes, statements) => {
+    expect(statements).not.toHaveLength(0);
+    for (const statement of statements) {
+      const { seqScans, indexes: used } = await planOf(base.pool, 'force_generic_plan', statement);
+      expect([statement.text, seqScans, used]).toEqual([statement.text, [], indexes]);
+    }
+  });
+});
+
+describe('pages that are not planned once', () => {
+  it.each([
+    [{ name: 'echo' }, {}],
+    [{ status: ['completed'] }, {}],
+    [{ status: ['queued'] }, {}],
+    [{ status: ['failed', 'timed_out'] }, {}],
+    [{ namespace: 'n', status: ['failed'] }, {}],
+    [{}, { offset: 1 }],
+    [{}, { limit: 101 }],
+  ] satisfies readonly (readonly [RunFilter, object])[])('%j %j', (filter, page) => {
+    expect(preparedPage(filter, { limit: 20, offset: 0, ...page })).toBeNull();
   });
 });

@@ -10,6 +10,7 @@ import {
   runStats,
   runTimeline,
   staleRuns,
+  windowOverview,
 } from '@spine/database';
 import type { Pool } from '@spine/database';
 import { ExecutionRepository } from '@spine/execution';
@@ -135,6 +136,25 @@ describe('statistics of runs', () => {
   });
 });
 
+describe('an overview', () => {
+  it('says the same as the statistics one by one, and what is of the last hour', async () => {
+    await addPastRuns(admin, { count: 3, minutesAgo: 30, attempt: 2, durationMs: 400 });
+    await addPastRuns(admin, { minutesAgo: 20, status: 'timed_out', crashCount: 1, name: 'other' });
+    await addPastRuns(admin, { minutesAgo: 10, status: 'cancelled', name: 'other' });
+    await addPastRuns(admin, { count: 5, minutesAgo: 90, status: 'failed', attempt: 7 });
+    const { window, runs, handlers, lastHour } = await windowOverview(base.db, 24);
+    const { window: counted, ...stats } = await ledger.stats(24);
+    expect(runs).toEqual(stats);
+    expect(window).toEqual({ ...counted, now: window.now });
+    expect(handlers).toMatchObject([
+      { name: 'echo', runs: 8, successRate: 0.375, durationMs: { p50: 1_000 } },
+      { name: 'other', runs: 2, crashes: 1 },
+    ]);
+    expect(lastHour).toEqual({ ended: 4, failed: 1, attempts: 8, crashes: 1 });
+    expect((await windowOverview(base.db, 24, 2)).lastHour).toMatchObject({ ended: 1, failed: 1 });
+  });
+});
+
 describe('a timeline', () => {
   it('has every bucket of the window, empty ones too, and counts what was submitted and what ended in each', async () => {
     // Ended 100 minutes after they were submitted.
@@ -242,6 +262,21 @@ describe('the backlog of lanes', () => {
       { workerId: gone, status: 'stopped', isLive: false },
       { status: 'active', isLive: true, lanes: ['served', 'idle'] },
     ]);
+  });
+
+  it('is kept for a moment where it is large, but not who serves a lane and whether it is paused', async () => {
+    const own = new ExecutionRepository(base.db);
+    await storeMany(base.pool, 1_001, { lane: 'long' });
+    expect(await own.queues()).toMatchObject([{ lane: 'long', waiting: 1_001, paused: null }]);
+    await pauseLane(base.pool, 'long', 'ops', null);
+    expect(await own.queues()).toMatchObject([{ lane: 'long', waiting: 1_001, paused: { by: 'ops' } }]);
+  });
+
+  it('is looked at anew each time where it is small', async () => {
+    for (const waiting of [1, 2, 3]) {
+      await storeMany(base.pool, 1, { lane: 'short' });
+      expect(await ledger.queues()).toMatchObject([{ lane: 'short', waiting }]);
+    }
   });
 });
 

@@ -6,6 +6,9 @@ import { loadSettings } from '@spine/config';
 import { Worker } from '@spine/execution';
 import { createLogger, isTracing, Metrics, silentLogger, startTracing } from '@spine/observability';
 import type { RunningTracing } from '@spine/observability';
+import { DefinitionVersions, WorkflowDriver, WorkflowRegistry } from '@spine/orchestration';
+import { tradingCalendars } from '@spine/reference-calendar';
+import { tick } from '@spine/scheduling';
 import { waitFor } from '@spine/testing';
 import { startApi } from './api-support.ts';
 import type { Api } from './api-support.ts';
@@ -15,8 +18,13 @@ import type { OtlpReceiver, ReceivedSpan } from './otlp-receiver.ts';
 const CALLER = { traceId: '4bf92f3577b34da6a3ce929d0e0e4736', spanId: '00f067aa0ba902b7' };
 const TRACEPARENT = `00-${CALLER.traceId}-${CALLER.spanId}-01`;
 
+const workflows = new WorkflowRegistry()
+  .registerFunction('pass', (params) => params)
+  .registerWorkflow({ name: 'traced', steps: [{ kind: 'lambda', name: 'only', handler: 'pass' }] });
+
 let receiver: OtlpReceiver;
 let api: Api;
+let driver: WorkflowDriver;
 let tracing: RunningTracing | null = null;
 let metrics: Metrics;
 const logged: string[] = [];
@@ -50,6 +58,7 @@ beforeAll(async () => {
       destination: { write: (line) => void logged.push(line) },
     }),
     register: (registry) => {
+      workflows.registerHandlers(registry);
       registry.registerTask(
         'nests',
         { description: 'Traces by itself.', params: z.strictObject({}) },
@@ -72,6 +81,8 @@ beforeAll(async () => {
     },
   });
   await api.startWorker();
+  driver = new WorkflowDriver({ ...api.engine, definitions: new DefinitionVersions(), pollMs: 25 });
+  driver.start();
 });
 afterEach(async () => {
   await tracing?.stop();
@@ -80,6 +91,7 @@ afterEach(async () => {
   receiver.requests.length = 0;
 });
 afterAll(async () => {
+  await driver.stop();
   await api.close();
   await receiver.close();
 });
@@ -209,6 +221,81 @@ describe('a run that is submitted over HTTP', () => {
   });
 });
 
+describe('a workflow', () => {
+  it('has its advances beside its steps, under what submitted it, and says its trace', async () => {
+    await begin();
+    const runId = await submit({ kind: 'workflow', name: 'traced' }, { traceparent: TRACEPARENT });
+    const isEnd = (span: ReceivedSpan): boolean =>
+      span.name === 'advance workflow:traced' && span.attributes['spine.outcome'] === 'ended';
+    await received(1, isEnd);
+    const [submitted] = await received(1, named('submit'));
+    const advances = await received(1, named('advance workflow:traced'));
+    for (const advance of advances) {
+      expect(advance).toMatchObject({
+        traceId: CALLER.traceId,
+        parentSpanId: submitted?.spanId,
+        failed: false,
+        attributes: { 'spine.run_id': runId, 'spine.handler': 'workflow:traced', 'spine.workflows': 1 },
+      });
+    }
+    const steps = receiver.spans.filter(({ name }) => name.startsWith('attempt step:'));
+    expect(steps.map(({ parentSpanId }) => parentSpanId)).toEqual([submitted?.spanId]);
+    const { body } = await api.call('GET', `/api/v1/runs/${runId}`);
+    expect(body['data']).toMatchObject({ trace_id: CALLER.traceId });
+  });
+});
+
+describe('a tick of the scheduler', () => {
+  it('is a trace with what it starts; one that finds nothing due is none', async () => {
+    const made = await api.call('POST', '/api/v1/schedules', {
+      json: {
+        name: 'traced',
+        target_type: 'task',
+        target_name: 'echo',
+        schedule_type: 'interval',
+        interval_seconds: 3_600,
+      },
+    });
+    expect(made.status, made.text).toBe(201);
+    await begin();
+    const round = () => tick({ ...api.engine, calendars: tradingCalendars(), by: 'test' });
+    expect((await round()).now).toBeNull();
+    await api.engine.pool.query(
+      `UPDATE schedules SET next_fire_at = date_trunc('milliseconds', now()) - interval '1 minute'`,
+    );
+    const { decisions } = await round();
+    const runId = decisions[0]?.runId ?? '';
+    await received(1, named('attempt task:echo'));
+    const ticks = await received(1, named('tick schedules'));
+    expect(ticks).toMatchObject([
+      { parentSpanId: null, attributes: { 'spine.schedules': 1, 'spine.runs': 1, 'spine.broken': 0 } },
+    ]);
+    const [span] = ticks;
+    const { body } = await api.call('GET', `/api/v1/runs/${runId}`);
+    expect(body['data']).toMatchObject({ trace_id: span?.traceId, trigger_source: 'schedule' });
+    expect(receiver.spans.find(named('attempt task:echo'))).toMatchObject({
+      traceId: span?.traceId,
+      parentSpanId: span?.spanId,
+    });
+  });
+
+  it('that fails says so', async () => {
+    await begin();
+    await api.engine.pool.query(
+      `UPDATE schedules SET next_fire_at = date_trunc('milliseconds', now()) - interval '1 minute'`,
+    );
+    const failing: typeof api.engine.payloads = Object.create(api.engine.payloads, {
+      stow: { value: () => Promise.reject(new RangeError('the secret number is 42')) },
+    }) as typeof api.engine.payloads;
+    await expect(
+      tick({ ...api.engine, payloads: failing, calendars: tradingCalendars(), by: 'test' }),
+    ).rejects.toThrow('secret');
+    const [span] = await received(1, named('tick schedules'));
+    expect(span).toMatchObject({ failed: true, attributes: { 'error.type': 'RangeError' } });
+    expect(JSON.stringify(receiver.spans)).not.toContain('secret number');
+  });
+});
+
 describe('a request', () => {
   it('is named by its route, whatever its path and headers say', async () => {
     await begin();
@@ -270,6 +357,8 @@ describe('off', () => {
       const runId = await submit({ name: 'echo' }, { traceparent: TRACEPARENT });
       const { rows } = await api.engine.pool.query('SELECT trace_context FROM runs WHERE id = $1', [runId]);
       expect(rows).toEqual([{ trace_context: null }]);
+      const { body } = await api.call('GET', `/api/v1/runs/${runId}`);
+      expect(body['data']).toMatchObject({ trace_id: null });
     }
     expect(receiver.requests).toEqual([]);
   });

@@ -36,7 +36,7 @@ export {
   type ProcessOptions,
   type ProcessSettings,
 } from './process-settings.ts';
-export { REDACTED, Secret, Secret as SecretValue } from './secret.ts';
+export { Secret, Secret as SecretValue } from './secret.ts';
 export { AwsSecretBackend, type AwsOptions } from './secrets/aws-backend.ts';
 export {
   MissingSecretError,

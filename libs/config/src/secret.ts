@@ -1,7 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { inspect } from 'node:util';
-
-export const REDACTED = '[REDACTED]';
+import { REDACTED } from '@spine/core';
 
 /**
  * A value that must not be printed. String conversion, JSON and console output give `[REDACTED]`; the value

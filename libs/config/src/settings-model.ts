@@ -26,6 +26,8 @@ export interface Settings<R extends Role = Role> {
     readonly open: boolean;
     /** Requests a minute of one key, and of one address without a key; 0 is off, as it is in local mode. */
     readonly rateLimitPerMinute: number;
+    /** Event streams of one key at the same time, in one process; 0 is off, as it is in local mode. */
+    readonly eventStreamsPerKey: number;
     /** Proxies before the API that are believed about the client's address. */
     readonly trustProxyHops: number;
   };

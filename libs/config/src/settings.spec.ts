@@ -31,6 +31,7 @@ describe('defaults', () => {
         keys: [],
         open: true,
         rateLimitPerMinute: 6_000,
+        eventStreamsPerKey: 50,
         trustProxyHops: 0,
       },
       database: { url: undefined, poolSize: 10 },

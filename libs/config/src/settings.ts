@@ -183,6 +183,7 @@ export function loadSettings(env: Environment, { role, cwd = process.cwd(), hidd
       keys,
       open: keys.length === 0 && isLoopbackHost(values.SPINE_HOST),
       rateLimitPerMinute: values.SPINE_RATE_LIMIT_PER_MINUTE,
+      eventStreamsPerKey: values.SPINE_EVENT_STREAMS_PER_KEY,
       trustProxyHops: values.SPINE_TRUST_PROXY_HOPS,
     },
     database: {

@@ -1,6 +1,6 @@
 /** What is configured, as it may be shown to an operator: every setting with where it came from, and no secret. */
+import { REDACTED } from '@spine/core';
 import { isSecretReference } from './secrets/reference.ts';
-import { REDACTED } from './secret.ts';
 import type { Configuration } from './cascade/read-configuration.ts';
 import { describeVariable, VARIABLE_NAMES } from './variables.ts';
 import type { VariableName } from './variables.ts';

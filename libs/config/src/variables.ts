@@ -110,6 +110,11 @@ export const environmentSchema = z.object({
     meaning:
       'Requests a minute that one key may make, and one address without a key. Local mode, where no key is asked for, has no limit.',
   }),
+  SPINE_EVENT_STREAMS_PER_KEY: withDefault(wholeNumber(0, 10_000), '50', {
+    allowed: 'a whole number from 0 to 10000; 0 is off',
+    meaning:
+      'Event streams that one key may have open in a process, which serves 500 in all. Local mode has no limit of its own.',
+  }),
   SPINE_TRUST_PROXY_HOPS: withDefault(wholeNumber(0, 10), '0', {
     allowed: 'a whole number from 0 to 10',
     meaning:

@@ -43,6 +43,7 @@ export {
   type JsonPrimitive,
   type JsonValue,
 } from './json/json-value.ts';
+export { present, type Present } from './json/present.ts';
 export * from './ledger/anomaly.ts';
 export * from './ledger/manifest.ts';
 export * from './ledger/quality-checks.ts';
@@ -131,6 +132,7 @@ export {
   type TemporalEnvelope,
   type TemporalEnvelopeJson,
 } from './temporal/envelope.ts';
+export { isoInstant } from './temporal/iso-instant.ts';
 export { WeekEnding } from './temporal/week-ending.ts';
 export * from './ledger/retention.ts';
 export { isStorableText, toStorableText, truncateText } from './text.ts';

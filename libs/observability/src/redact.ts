@@ -4,9 +4,7 @@
  * It is the second line of defence: what knows that it holds a secret (a `Secret` of the settings, the values of
  * `ctx.secret`) hides it itself.
  */
-import { isSecretName, toErrorInfo } from '@spine/core';
-
-export const REDACTED = '[REDACTED]';
+import { isSecretName, REDACTED, toErrorInfo } from '@spine/core';
 
 /** Deeper fields are not looked at. */
 const MAX_DEPTH = 8;

@@ -114,7 +114,7 @@ export async function createApp(options: AppOptions): Promise<ApiApp> {
   const { adapter, routes } = createServer({
     admission: createAdmission({ settings: settings.api, access, keys, limits, db: engine.pool, logger }),
     access,
-    audit: new AuditWriter(engine.pool, logger),
+    audit: new AuditWriter({ db: engine.pool, access, logger }),
     trustProxyHops: settings.api.trustProxyHops,
     logger,
     metrics,

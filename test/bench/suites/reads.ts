@@ -4,12 +4,14 @@
  */
 import { createPool } from '@spine/database';
 import type { Pool } from '@spine/database';
+import { cpuPerJob, cpuTimes, processTime } from '../cpu.ts';
 import { openLab } from '../lab.ts';
 import type { Lab } from '../lab.ts';
 import { VoidMeasurementError } from '../model.ts';
 import type { Section } from '../model.ts';
 import { writePast } from '../past.ts';
 import { startApi } from '../processes/service.ts';
+import type { Api } from '../processes/service.ts';
 import { mixedLoad } from '../reads-load.ts';
 import type { Ask, MixedResult } from '../reads-load.ts';
 import { number } from '../report.ts';
@@ -83,13 +85,22 @@ function summaryOf({ times, seconds }: MixedResult): Summary {
   return { rate: (reads.length + submits.length) / seconds, reads, submits };
 }
 
+/** Microseconds of CPU that one request took. */
+interface Cost {
+  readonly api: number;
+  readonly postgres: number;
+  readonly load: number;
+}
+
+type Measured = MixedResult & { readonly cost: Cost };
+
 async function measured(
   lab: Lab,
-  url: string,
+  api: Api,
   databaseUrl: string,
   ids: readonly string[],
   load: { seconds: number; rate?: number },
-): Promise<MixedResult> {
+): Promise<Measured> {
   const pool = createPool({ connectionString: databaseUrl, role: null, max: 1 });
   const count = async (): Promise<number> => {
     const { rows } = await pool.query<{ n: number }>(`SELECT count(*) AS n FROM runs WHERE name = 'echo'`);
@@ -98,13 +109,18 @@ async function measured(
   try {
     await lab.admin.query('CHECKPOINT');
     const before = await count();
-    const result = await mixedLoad({ url, connections: CONNECTIONS, asks: asksOf(ids), ...load });
+    const apiBefore = processTime(api.pid);
+    const cpuBefore = cpuTimes(lab.postgres.pid, undefined);
+    const result = await mixedLoad({ url: api.url, connections: CONNECTIONS, asks: asksOf(ids), ...load });
+    const requests = [...result.times.values()].reduce((sum, of) => sum + of.length, 0);
+    const { node, postgres } = cpuPerJob(cpuBefore, cpuTimes(lab.postgres.pid, undefined), requests);
+    const cost = { api: (processTime(api.pid) - apiBefore) / requests, postgres, load: node };
     const accepted = result.times.get(SUBMIT)?.length ?? 0;
     const stored = (await count()) - before;
     if (stored !== accepted) {
       throw new VoidMeasurementError(`${accepted} submits were accepted, and there are ${stored} rows`);
     }
-    return result;
+    return { ...result, cost };
   } finally {
     await pool.end();
   }
@@ -123,12 +139,12 @@ async function run({ options, say }: SuiteContext): Promise<Section> {
     await pool.end();
     const api = await startApi(databaseUrl, lab.redis.url);
     try {
-      await measured(lab, api.url, databaseUrl, ids, { seconds: WARM_UP_SECONDS });
-      const full = await measured(lab, api.url, databaseUrl, ids, { seconds: options.seconds });
+      await measured(lab, api, databaseUrl, ids, { seconds: WARM_UP_SECONDS });
+      const full = await measured(lab, api, databaseUrl, ids, { seconds: options.seconds });
       const fast = summaryOf(full);
       say(`  full speed: ${number(fast.rate)}/s, reads p99 ${number(percentile(fast.reads, 0.99))} ms`);
       const rate = Math.max(1, Math.round(fast.rate * CALM_SHARE));
-      const calm = await measured(lab, api.url, databaseUrl, ids, {
+      const calm = await measured(lab, api, databaseUrl, ids, {
         seconds: Math.ceil(options.seconds / 2),
         rate,
       });
@@ -141,7 +157,11 @@ async function run({ options, say }: SuiteContext): Promise<Section> {
   }
 }
 
-function sectionOf(runs: number, full: MixedResult, calm: MixedResult): Section {
+function costLine({ api, postgres, load }: Cost): string {
+  return `api ${number(api)}, Postgres ${number(postgres)}, load generator ${number(load)}`;
+}
+
+function sectionOf(runs: number, full: Measured, calm: Measured): Section {
   const ms = (times: readonly number[], share: number): string => `${number(percentile(times, share))} ms`;
   const fast = summaryOf(full);
   const slow = summaryOf(calm);
@@ -181,6 +201,7 @@ function sectionOf(runs: number, full: MixedResult, calm: MixedResult): Section 
     notes: [
       `${CONNECTIONS} connections, each asking again as soon as it has its answer; three of ten requests are submits. The api, ` +
         'Postgres, Redis and the load generator share the machine. No worker runs: what is submitted waits.',
+      `CPU of a request, in microseconds: at full speed ${costLine(full.cost)}; at the slower rate ${costLine(calm.cost)}.`,
     ],
   };
 }

@@ -1,4 +1,6 @@
 export { API_KEY_PREFIX, formatApiKey, isKeyUsable, parseApiKey, type KeyState } from './api-key.ts';
+export { deciderOf, type Decider } from './decider.ts';
+export { REDACTED } from './redacted.ts';
 export {
   mayGrant,
   NAMESPACE,

@@ -1,3 +1,5 @@
+import { REDACTED } from './redacted.ts';
+
 const SECRET_NAME =
   /secret|passw|token|authorization|cookie|credential|api[_-]?key|access[_-]?key|private[_-]?key|signature/i;
 
@@ -5,8 +7,6 @@ const SECRET_NAME =
 export function isSecretName(name: string): boolean {
   return SECRET_NAME.test(name);
 }
-
-const HIDDEN = '[REDACTED]';
 
 /**
  * JSON as it may be shown: texts, lists and objects whose names say that they may be secret are `[REDACTED]`, at any depth.
@@ -23,7 +23,7 @@ export function hideSecretFields(value: unknown): unknown {
   }
   let changed = false;
   const shown = Object.entries(value).map(([name, member]: [string, unknown]): [string, unknown] => {
-    const kept = isSecretName(name) && mayHoldSecret(member) ? HIDDEN : hideSecretFields(member);
+    const kept = isSecretName(name) && mayHoldSecret(member) ? REDACTED : hideSecretFields(member);
     changed ||= kept !== member;
     return [name, kept];
   });

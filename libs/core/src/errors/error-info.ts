@@ -1,3 +1,4 @@
+import type { JsonObject } from '../json/json-value.ts';
 import { ErrorCategory, isErrorCategory } from './category.ts';
 import { describeThrown } from './describe-thrown.ts';
 import { MAX_ERROR_MESSAGE_LENGTH, SpineError } from './spine-error.ts';
@@ -12,6 +13,8 @@ export interface ErrorInfo {
   readonly retryable: boolean;
   /** Seconds; null when the error does not say. */
   readonly retryAfterSeconds: number | null;
+  /** What a `SpineError` says besides, see {@link SpineError.details}; absent for nothing. */
+  readonly details?: JsonObject;
 }
 
 /**
@@ -32,13 +35,14 @@ export function toErrorInfo(thrown: unknown): ErrorInfo {
   return { ...described, category: ErrorCategory.UNKNOWN, retryable: true, retryAfterSeconds: null };
 }
 
-function verdictOf(error: SpineError): Pick<ErrorInfo, 'category' | 'retryable' | 'retryAfterSeconds'> {
-  const { category, retryable, retryAfterSeconds } = error;
+function verdictOf(error: SpineError): Omit<ErrorInfo, 'message' | 'type'> {
+  const { category, retryable, retryAfterSeconds, details } = error;
   return {
     // Handlers in plain JavaScript can pass any text; stores and policies know only these.
     category: isErrorCategory(category) ? category : ErrorCategory.UNKNOWN,
     retryable,
     retryAfterSeconds,
+    ...(details === null ? {} : { details }),
   };
 }
 

@@ -55,6 +55,11 @@ export class SpineError extends Error {
     this.#context = mergeContext({}, options.context ?? {});
   }
 
+  /** Small JSON that is kept with the record of a run that fails with this error. Null, unless a subclass has some. */
+  get details(): JsonObject | null {
+    return null;
+  }
+
   get context(): ErrorContext {
     return this.#context;
   }

@@ -78,37 +78,42 @@ export async function listDeadLetters(
   const direction = page.order === 'oldest_first' ? 'asc' : 'desc';
   const follows = sql.raw(direction === 'asc' ? '>' : '<');
   const { after } = page;
-  const [rows, counted] = await Promise.all([
-    filtered(db, filter)
-      .selectAll()
-      .select(sql<number>`(extract(epoch FROM created_at) * 1000000)::bigint`.as('created_micros'))
-      .where(
-        after === undefined
-          ? sql<boolean>`true`
-          : sql<boolean>`(created_at, id) ${follows} ${positioned(after)}`,
-      )
-      .orderBy('created_at', direction)
-      .orderBy('id', direction)
-      .limit(page.limit + 1)
-      .offset(page.offset)
-      .execute(),
-    db
-      .selectFrom(
-        filtered(db, filter)
-          .select('id')
-          .limit(COUNT_LIMIT + 1)
-          .as('m'),
-      )
-      .select(sql<number>`count(*)::int`.as('count'))
-      .executeTakeFirstOrThrow(),
-  ]);
+  const rows = await filtered(db, filter)
+    .selectAll()
+    .select(sql<number>`(extract(epoch FROM created_at) * 1000000)::bigint`.as('created_micros'))
+    .where(
+      after === undefined
+        ? sql<boolean>`true`
+        : sql<boolean>`(created_at, id) ${follows} ${positioned(after)}`,
+    )
+    .orderBy('created_at', direction)
+    .orderBy('id', direction)
+    .limit(page.limit + 1)
+    .offset(page.offset)
+    .execute();
+  // A first page that is not full is all there is.
+  const isAll = after === undefined && page.offset === 0 && rows.length <= page.limit;
+  const count = isAll ? rows.length : await countOf(db, filter);
   const shown = rows.slice(0, page.limit);
   const last = shown.at(-1);
   return {
     deadLetters: shown.map(toDeadLetter),
     last: last === undefined ? null : { createdMicros: last.created_micros, deadLetterId: last.id },
-    total: Math.min(counted.count, COUNT_LIMIT),
-    totalIsCapped: counted.count > COUNT_LIMIT,
+    total: Math.min(count, COUNT_LIMIT),
+    totalIsCapped: count > COUNT_LIMIT,
     hasMore: rows.length > page.limit,
   };
+}
+
+async function countOf(db: Db, filter: DeadLetterFilter): Promise<number> {
+  const { count } = await db
+    .selectFrom(
+      filtered(db, filter)
+        .select('id')
+        .limit(COUNT_LIMIT + 1)
+        .as('m'),
+    )
+    .select(sql<number>`count(*)::int`.as('count'))
+    .executeTakeFirstOrThrow();
+  return count;
 }

@@ -1,5 +1,4 @@
 import { plainArray, textArray } from '../sql/arrays.ts';
-import type { Db } from '../sql/kysely.ts';
 import type { Queryable } from '../sql/pool.ts';
 
 /** One line of a run's history. Append only. */
@@ -20,28 +19,35 @@ export interface EventPage {
   readonly hasMore: boolean;
 }
 
-/** Events of one run, oldest first, from after `afterEventId` on. */
+interface EventRow {
+  event_id: number;
+  run_id: string;
+  epoch: number;
+  event_type: string;
+  terminal: boolean;
+  timestamp: Date;
+  data: unknown;
+  source: string;
+}
+
+const PAGE_SQL = `SELECT event_id, run_id, epoch, event_type, terminal, timestamp, data, source FROM run_events
+WHERE run_id = $1::uuid AND event_id > $2::bigint ORDER BY event_id LIMIT $3::integer OFFSET $4::integer`;
+
+/** Events of one run, oldest first, from after `afterEventId` on. Counted only where the page does not show all. */
 export async function listRunEvents(
-  db: Db,
+  db: Queryable,
   runId: string,
   page: { readonly limit: number; readonly offset: number; readonly afterEventId?: string },
 ): Promise<EventPage> {
-  let query = db.selectFrom('run_events').selectAll().where('run_id', '=', runId);
-  if (page.afterEventId !== undefined) query = query.where('event_id', '>', Number(page.afterEventId));
-  const [rows, { count }] = await Promise.all([
-    query
-      .orderBy('event_id')
-      .limit(page.limit + 1)
-      .offset(page.offset)
-      .execute(),
-    db
-      .selectFrom('run_events')
-      .select(({ fn }) => fn.countAll<number>().as('count'))
-      .where('run_id', '=', runId)
-      .executeTakeFirstOrThrow(),
-  ]);
+  const { limit, offset, afterEventId } = page;
+  const { rows } = await db.query<EventRow>({
+    name: 'spine_run_events_page',
+    text: PAGE_SQL,
+    values: [runId, afterEventId ?? 0, limit + 1, offset],
+  });
+  const isAll = afterEventId === undefined && offset === 0 && rows.length <= limit;
   return {
-    events: rows.slice(0, page.limit).map((row) => ({
+    events: rows.slice(0, limit).map((row) => ({
       eventId: String(row.event_id),
       runId: row.run_id,
       epoch: row.epoch,
@@ -51,9 +57,18 @@ export async function listRunEvents(
       data: row.data,
       source: row.source,
     })),
-    total: Number(count),
-    hasMore: rows.length > page.limit,
+    total: isAll ? rows.length : await countRunEvents(db, runId),
+    hasMore: rows.length > limit,
   };
+}
+
+async function countRunEvents(db: Queryable, runId: string): Promise<number> {
+  const { rows } = await db.query<{ count: number }>({
+    name: 'spine_run_events_count',
+    text: 'SELECT count(*) AS count FROM run_events WHERE run_id = $1::uuid',
+    values: [runId],
+  });
+  return rows[0]?.count ?? 0;
 }
 
 /** An event a handler reports about its own attempt. */

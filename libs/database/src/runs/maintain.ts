@@ -10,7 +10,7 @@ import type { Priority, RunKind, RunStatus } from '@spine/core';
 import { priorityOf } from '@spine/core';
 import type { Queryable } from '../sql/pool.ts';
 import { PAUSED_LANES } from './claim.ts';
-import { HINT_GRACE } from './insert.ts';
+import { HINT_GRACE } from './insert-sql.ts';
 
 /** A run is poison after this many lost leases, whatever its attempts allow. */
 export const CRASH_LIMIT = 3;

@@ -8,6 +8,8 @@ export interface StoredError {
   readonly category: string;
   readonly retryable: boolean;
   readonly retry_after?: number | null;
+  /** Small JSON that the error has said besides. */
+  readonly details?: Readonly<Record<string, unknown>>;
 }
 
 /** One run, as the `runs` table holds it. Times are UTC instants; durations are milliseconds. */
@@ -60,6 +62,8 @@ export interface RunRecord {
   readonly namespace: string | null;
   /** The principal that submitted it; null where no key was asked for, and for what Spine started. */
   readonly submittedBy: string | null;
+  /** W3C traceparent of what submitted it; null where that was not traced. */
+  readonly traceContext: string | null;
 }
 
 /** A row of `runs` as the driver returns it. */
@@ -105,6 +109,7 @@ export interface RunRow {
   result_ref: string | null;
   namespace: string | null;
   submitted_by: string | null;
+  trace_context: string | null;
 }
 
 /** The columns of {@link RunRow}, for SELECT and RETURNING. */
@@ -150,6 +155,7 @@ export const RUN_COLUMNS = [
   'result_ref',
   'namespace',
   'submitted_by',
+  'trace_context',
 ] as const satisfies readonly (keyof RunRow)[];
 
 /** The one place where a row becomes a record. */
@@ -196,5 +202,6 @@ export function toRunRecord(row: RunRow): RunRecord {
     resultRef: row.result_ref,
     namespace: row.namespace,
     submittedBy: row.submitted_by,
+    traceContext: row.trace_context,
   };
 }

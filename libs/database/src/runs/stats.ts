@@ -73,6 +73,23 @@ export interface HandlerWindowStats {
   readonly handlers: readonly HandlerStats[];
 }
 
+/** What the health of the engine is told by. */
+export interface LastHour {
+  /** Runs that ended by themselves. */
+  readonly ended: number;
+  /** Of these, those without success. */
+  readonly failed: number;
+  readonly attempts: number;
+  readonly crashes: number;
+}
+
+/** All of a window that is looked at together, from one reading of its runs. */
+export interface WindowOverview extends HandlerWindowStats {
+  readonly runs: RunStats;
+  /** Of the counted runs, those submitted in the last hour. */
+  readonly lastHour: LastHour;
+}
+
 /** The newest runs submitted in the last `hours` hours, at most `limit`: a range of the primary key, or of a namespace's index. */
 export function runsOfWindow(
   columns: RawBuilder<unknown>,
@@ -83,17 +100,17 @@ export function runsOfWindow(
   const own = namespace === undefined ? sql`` : sql`namespace = ${namespace} AND`;
   return sql`SELECT ${columns} FROM runs
     WHERE ${own} id >= spine_run_id_at(now() - ${hours}::integer * interval '1 hour' - ${CLOCK_SLACK})
-      AND created_at >= now() - ${hours}::integer * interval '1 hour'
+      AND created_at >= (SELECT now() - ${hours}::integer * interval '1 hour')
     ORDER BY id DESC LIMIT ${limit}::integer`;
 }
 
 const ENDED_BY_ITSELF = sql`status IN ('completed', 'failed', 'timed_out', 'dead_lettered')`;
 
-/** Per measured run its duration and wait in milliseconds, or null. */
+/** Per measured run its duration and wait in milliseconds, or null. As doubles: exact numerics take twice the time. */
 const MEASURED = sql`kind, name, status, attempt, crash_count, created_at,
-  CASE WHEN ${ENDED_BY_ITSELF} THEN extract(epoch FROM completed_at - started_at) * 1000 END AS duration_ms,
+  CASE WHEN ${ENDED_BY_ITSELF} THEN extract(epoch FROM completed_at - started_at)::float8 * 1000 END AS duration_ms,
   CASE WHEN available_at <= started_at
-    THEN extract(epoch FROM started_at - GREATEST(available_at, created_at)) * 1000 END AS wait_ms`;
+    THEN extract(epoch FROM started_at - GREATEST(available_at, created_at))::float8 * 1000 END AS wait_ms`;
 
 const COUNT_BY_STATUS = sql.join(
   RUN_STATUSES.map(
@@ -168,29 +185,60 @@ export async function runStats(
   return { window: toCountedWindow(hours, limit, row), ...toRunStats(row) };
 }
 
-/** The same for each handler, those with the most runs first, at most {@link HANDLER_LIMIT}. */
+const IN_LAST_HOUR = sql`created_at >= (SELECT now() - interval '1 hour')`;
+
+interface OverviewRow extends StatsRow, WindowColumns {
+  readonly is_total: boolean;
+  readonly kind: RunKind | null;
+  readonly name: string | null;
+  readonly hour_ended: number;
+  readonly hour_failed: number;
+  readonly hour_attempts: number;
+  readonly hour_crashes: number;
+}
+
+/**
+ * The same for all runs and for each handler, those with the most runs first, at most {@link HANDLER_LIMIT}. The runs are read
+ * once for everything.
+ */
+export async function windowOverview(
+  db: Db,
+  hours: number,
+  limit = STATS_LIMIT,
+  namespace?: string,
+): Promise<WindowOverview> {
+  const { rows } = await sql<OverviewRow>`
+    WITH w AS (${runsOfWindow(MEASURED, hours, limit, namespace)})
+    SELECT now() AS now, count(*)::int AS counted, min(created_at) AS counted_since, grouping(kind, name) <> 0 AS is_total,
+      kind, name, ${AGGREGATES},
+      count(*) FILTER (WHERE ${ENDED_BY_ITSELF} AND ${IN_LAST_HOUR})::int AS hour_ended,
+      count(*) FILTER (WHERE ${ENDED_BY_ITSELF} AND status <> 'completed' AND ${IN_LAST_HOUR})::int AS hour_failed,
+      COALESCE(sum(attempt) FILTER (WHERE ${IN_LAST_HOUR}), 0)::int AS hour_attempts,
+      COALESCE(sum(crash_count) FILTER (WHERE ${IN_LAST_HOUR}), 0)::int AS hour_crashes
+    FROM w GROUP BY GROUPING SETS ((), (kind, name))
+    ORDER BY is_total DESC, runs DESC, kind, name LIMIT ${HANDLER_LIMIT + 1}::integer`.execute(db);
+  const [total] = rows;
+  if (total === undefined) throw new TypeError('an aggregate without groups answered no row');
+  const { hour_ended, hour_failed, hour_attempts, hour_crashes } = total;
+  return {
+    window: toCountedWindow(hours, limit, total),
+    runs: toRunStats(total),
+    lastHour: { ended: hour_ended, failed: hour_failed, attempts: hour_attempts, crashes: hour_crashes },
+    handlers: rows.flatMap((row) =>
+      row.is_total || row.kind === null || row.name === null
+        ? []
+        : [{ kind: row.kind, name: row.name, ...toRunStats(row) }],
+    ),
+  };
+}
+
+/** The part of {@link windowOverview} that is about handlers. */
 export async function handlerStats(
   db: Db,
   hours: number,
   limit = STATS_LIMIT,
   namespace?: string,
 ): Promise<HandlerWindowStats> {
-  const { rows } = await sql<
-    WindowColumns & StatsRow & { readonly kind: RunKind | null; readonly name: string | null }
-  >`
-    WITH w AS (${runsOfWindow(MEASURED, hours, limit, namespace)}), c AS (
-      SELECT now() AS now, count(*)::int AS counted, min(created_at) AS counted_since FROM w
-    ), h AS (
-      SELECT kind, name, ${AGGREGATES} FROM w GROUP BY kind, name
-      ORDER BY runs DESC, kind, name LIMIT ${HANDLER_LIMIT}::integer
-    )
-    SELECT c.*, h.* FROM c LEFT JOIN h ON true ORDER BY h.runs DESC, h.kind, h.name`.execute(db);
-  const [first] = rows;
-  if (first === undefined) throw new TypeError('an aggregate without groups answered no row');
-  return {
-    window: toCountedWindow(hours, limit, first),
-    handlers: rows.flatMap((row) =>
-      row.kind === null || row.name === null ? [] : [{ kind: row.kind, name: row.name, ...toRunStats(row) }],
-    ),
-  };
+  const { window, handlers } = await windowOverview(db, hours, limit, namespace);
+  return { window, handlers };
 }

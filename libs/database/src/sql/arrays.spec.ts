@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { plainArray, textArray } from './arrays.ts';
+import { jsonArray, plainArray, textArray } from './arrays.ts';
 
 // That Postgres reads back exactly what was put in is shown by test/integration/engine-statements.
 
@@ -19,5 +19,10 @@ describe('array literals', () => {
 
   it('tells the word NULL, and the empty text, from no value', () => {
     expect(textArray(['NULL', '', null])).toBe('{"NULL","",NULL}');
+  });
+
+  it('writes the JSON of values as its text would be written', () => {
+    const values = [{ a: 'say "hi"\n\\' }, null, [1, '\u0001', '\u2028'], 'text', -1.5];
+    expect(jsonArray(values)).toBe(textArray(values.map((value) => JSON.stringify(value))));
   });
 });

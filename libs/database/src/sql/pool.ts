@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { parseInstant } from './instant.ts';
 
 /** The role every service works as: it may append events and may not rewrite them (migration 0001). */
 export const APPLICATION_ROLE = 'spine_app';
@@ -37,6 +38,7 @@ export interface Queryable {
 }
 
 const INT8_OID = 20;
+const TIMESTAMPTZ_OID = 1184;
 
 /** Counts and epochs are read as numbers; one that does not fit is a fault, never a rounded value. */
 function parseInt8(text: string): number {
@@ -47,6 +49,7 @@ function parseInt8(text: string): number {
 
 const types = new pg.TypeOverrides();
 types.setTypeParser(INT8_OID, parseInt8);
+types.setTypeParser(TIMESTAMPTZ_OID, parseInstant);
 
 /**
  * A connection pool with Spine's settings: UTC, the application role, keep-alive, a bounded wait for a connection.

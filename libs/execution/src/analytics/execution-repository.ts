@@ -12,11 +12,14 @@ import {
   runStats,
   runTimeline,
   staleRuns,
+  windowOverview,
 } from '@spine/database';
 import type {
+  Backlog,
   Db,
   HandlerStats,
   HandlerWindowStats,
+  LastHour,
   PurgeCounts,
   StaleRun,
   Timeline,
@@ -29,6 +32,7 @@ import { scoreHealth } from './health.ts';
 import type { Health, HealthFacts } from './health.ts';
 import { queueStates } from './queues.ts';
 import type { QueueState } from './queues.ts';
+import { Recent } from './recent.ts';
 
 /** Hours a window may go back. */
 export const MAX_WINDOW_HOURS = 744;
@@ -44,11 +48,22 @@ const STALE_LIMIT = 1_000;
 const PURGE_BATCH = 1_000;
 const FAILING_HANDLERS = 5;
 
+/** Runs that a dashboard counts, the newest: it is asked for all the time, and counting is what it costs. */
+export const DASHBOARD_RUNS = 20_000;
+/** Waiting runs up to which the backlog is looked at anew each time. */
+const SMALL_BACKLOG = 1_000;
+/** How old what is told of a larger one may be. */
+const BACKLOG_MAX_AGE_MS = 1_000;
+
+function isLarge({ lanes }: Backlog): boolean {
+  return lanes.reduce((sum, { waiting, running }) => sum + waiting + running, 0) > SMALL_BACKLOG;
+}
+
 export interface Dashboard {
   readonly health: Health;
-  /** Of the last 24 hours. */
+  /** Of the last 24 hours, the newest {@link DASHBOARD_RUNS}. */
   readonly runs: WindowStats;
-  /** Of the last 24 hours, those with the most failures first, at most 5. */
+  /** Of the same runs, those with the most failures first, at most 5. */
   readonly failingHandlers: readonly HandlerStats[];
   readonly queues: readonly QueueState[];
   readonly workers: {
@@ -78,9 +93,11 @@ function failuresOf({ byStatus }: HandlerStats): number {
 
 export class ExecutionRepository {
   readonly #db: Db;
+  readonly #backlog: Recent<Backlog>;
 
   constructor(db: Db) {
     this.#db = db;
+    this.#backlog = new Recent(() => laneBacklog(db), { maxAgeMs: BACKLOG_MAX_AGE_MS, isCostly: isLarge });
   }
 
   /**
@@ -119,10 +136,13 @@ export class ExecutionRepository {
     return staleRuns(this.#db, olderThanMs, Math.min(Math.max(1, limit), STALE_LIMIT));
   }
 
-  /** Every lane that has work, a live worker or a pause, by name. */
+  /**
+   * Every lane that has work, a live worker or a pause, by name. With more than {@link SMALL_BACKLOG} runs waiting or running,
+   * how many they are may be a second old.
+   */
   async queues(): Promise<QueueState[]> {
     const [backlog, workers, paused] = await Promise.all([
-      laneBacklog(this.#db),
+      this.#backlog.get(),
       this.workers(),
       pausedLanes(asQueryable(this.#db)),
     ]);
@@ -136,28 +156,27 @@ export class ExecutionRepository {
 
   /** How well the engine does; see {@link scoreHealth}. */
   async health(): Promise<Health> {
-    const [queues, workers, groups] = await Promise.all([
+    const [queues, workers, groups, { byStatus, attempts, crashes }] = await Promise.all([
       this.queues(),
       this.workers(),
       deadLetterGroups(this.#db, 1),
+      this.stats(1),
     ]);
-    return scoreHealth(await this.#facts(queues, workers, deadLetterStats(1, groups).pending));
+    const failed = byStatus.failed + byStatus.timed_out + byStatus.dead_lettered;
+    const hour = { ended: byStatus.completed + failed, failed, attempts, crashes };
+    return scoreHealth(await this.#facts(queues, workers, hour, deadLetterStats(1, groups).pending));
   }
 
-  /** All of the above at a glance. */
+  /** All of the above at a glance. One question after the other: together they would keep other readers waiting. */
   async dashboard(): Promise<Dashboard> {
-    const [runs, { handlers }, queues, workers, groups] = await Promise.all([
-      this.stats(24),
-      this.handlerStats(24),
-      this.queues(),
-      this.workers(),
-      deadLetterGroups(this.#db, 30),
-    ]);
-    const deadLetters = deadLetterStats(30, groups);
+    const { window, runs, handlers, lastHour } = await windowOverview(this.#db, 24, DASHBOARD_RUNS);
+    const queues = await this.queues();
+    const workers = await this.workers();
+    const deadLetters = deadLetterStats(30, await deadLetterGroups(this.#db, 30));
     const live = workers.filter((worker) => worker.isLive);
     return {
-      health: scoreHealth(await this.#facts(queues, workers, deadLetters.pending)),
-      runs,
+      health: scoreHealth(await this.#facts(queues, workers, lastHour, deadLetters.pending)),
+      runs: { window, ...runs },
       failingHandlers: handlers
         .filter((handler) => failuresOf(handler) > 0)
         .sort((a, b) => failuresOf(b) - failuresOf(a))
@@ -200,17 +219,14 @@ export class ExecutionRepository {
   async #facts(
     queues: readonly QueueState[],
     workers: readonly WorkerRecord[],
+    lastHour: LastHour,
     pendingDeadLetters: number,
   ): Promise<HealthFacts> {
-    const [{ byStatus, attempts, crashes }, stale] = await Promise.all([this.stats(1), this.staleRuns()]);
-    const failed = byStatus.failed + byStatus.timed_out + byStatus.dead_lettered;
+    const stale = await this.staleRuns();
     const open = queues.filter((queue) => queue.paused === null);
     const due = (of: readonly QueueState[]): number => of.reduce((sum, queue) => sum + queue.due, 0);
     return {
-      ended: byStatus.completed + failed,
-      failed,
-      attempts,
-      crashes,
+      ...lastHour,
       pendingDeadLetters,
       staleWaiting: stale.filter((run) => run.reason === 'waiting').length,
       staleRunning: stale.filter((run) => run.reason !== 'waiting').length,

@@ -62,6 +62,7 @@ export function toStoredError(error: ErrorInfo): StoredError {
     category: error.category,
     retryable: error.retryable,
     ...(error.retryAfterSeconds === null ? {} : { retry_after: error.retryAfterSeconds }),
+    ...(error.details === undefined ? {} : { details: error.details }),
   };
 }
 

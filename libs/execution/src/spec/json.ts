@@ -3,10 +3,10 @@
  * a misspelt option is an error and not a silent default, and so that no client writes an engine column.
  */
 import { z } from 'zod';
-import { PRIORITIES, RUN_KINDS } from '@spine/core';
+import { present, PRIORITIES, RUN_KINDS } from '@spine/core';
 import { specGatesFromJson, specGatesJson } from '../gates/gates-json.ts';
 import { LIMITS } from './limits.ts';
-import { present } from './present.ts';
+import { RESERVED_METADATA, reservedIn } from './reserved-metadata.ts';
 import { retryPolicyFromJson, retryPolicyJson } from './retry-json.ts';
 import { DEFAULTS } from './work-spec.ts';
 import type { WorkSpec } from './work-spec.ts';
@@ -47,7 +47,14 @@ export const workSpecJson = z
       )
       .optional()
       .describe(`Who asked. Default ${DEFAULTS.triggerSource}.`),
-    metadata: z.record(z.string(), z.unknown()).optional().describe('A JSON object, at most 16 KiB.'),
+    metadata: z
+      .record(z.string(), z.unknown())
+      .superRefine((metadata, ctx) => {
+        for (const name of reservedIn(metadata))
+          ctx.addIssue({ code: 'custom', path: [name], message: 'is written by the engine alone' });
+      })
+      .optional()
+      .describe(`A JSON object, at most 16 KiB, without ${RESERVED_METADATA.join(', ')}.`),
     tags: z.array(z.string().min(1).max(LIMITS.tagLength)).max(LIMITS.tags).optional(),
     max_retries: z.int().min(0).max(LIMITS.maxRetries).optional().describe(`Default ${DEFAULTS.maxRetries}.`),
     retry_delay_seconds: z

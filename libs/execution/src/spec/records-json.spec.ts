@@ -54,6 +54,7 @@ const run: RunRecord = {
   paramsRef: null,
   namespace: null,
   submittedBy: null,
+  traceContext: `00-${'4b'.repeat(16)}-${'a1'.repeat(8)}-01`,
   resultRef: null,
 };
 
@@ -64,6 +65,7 @@ describe('the JSON of a run', () => {
     expect(Object.keys(json)).toEqual(Object.keys(runJson.shape));
     expect(json).toMatchObject({
       run_id: RUN_ID,
+      trace_id: '4b'.repeat(16),
       retry_delay_seconds: 1.5,
       timeout_seconds: 60,
       started_at: '2026-01-31T12:00:01.000Z',
@@ -98,6 +100,10 @@ describe('the JSON of a run', () => {
     expect(toRunJson(run).omitted).toEqual([]);
     // A run's own JSON that only looks like it.
     expect(toRunJson({ ...run, params: inRow })).toMatchObject({ params: inRow, omitted: [] });
+  });
+
+  it('has no trace where its submit had none', () => {
+    expect(toRunJson({ ...run, traceContext: null }).trace_id).toBeNull();
   });
 
   it('keeps what only the engine needs to itself', () => {

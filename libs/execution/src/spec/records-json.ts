@@ -3,8 +3,9 @@
  * HTTP, CLI and SDK all speak these shapes. Schema and mapping stand together, so that neither can drift alone.
  */
 import { z } from 'zod';
-import { hideSecretFields, PRIORITIES, RUN_KINDS, RUN_STATUSES } from '@spine/core';
+import { hideSecretFields, isoInstant, PRIORITIES, RUN_KINDS, RUN_STATUSES } from '@spine/core';
 import type { DeadLetter, RunEvent, RunRecord } from '@spine/database';
+import { parseTraceparent } from '@spine/observability';
 import { parseRef, standIn } from '../payload/ref.ts';
 import { retryPolicyJson, storedRetryPolicy, toRetryPolicyJson } from './retry-json.ts';
 
@@ -23,6 +24,10 @@ export const storedErrorJson = z
     category: z.string(),
     retryable: z.boolean(),
     retry_after: z.number().nullable().optional().describe('Seconds the failing side asked to wait.'),
+    details: z
+      .record(z.string(), z.unknown())
+      .optional()
+      .describe('What the error says besides: `quality` of a step of a workflow.'),
   })
   .meta({ id: 'RunError', description: 'The error that ended an attempt.' });
 
@@ -54,6 +59,10 @@ export const runJson = z
       .string()
       .nullable()
       .describe('The key that asked for it; null where none was needed, and for what Spine started itself.'),
+    trace_id: z
+      .string()
+      .nullable()
+      .describe('The trace it was submitted in, 32 hex digits; null where that was not traced.'),
     metadata: z.record(z.string(), z.unknown()),
     tags: z.array(z.string()),
     retry_delay_seconds: z.number(),
@@ -118,7 +127,7 @@ export type RunEventJson = z.infer<typeof runEventJson>;
 export type DeadLetterJson = z.infer<typeof deadLetterJson>;
 
 function iso(time: Date | null): string | null {
-  return time === null ? null : time.toISOString();
+  return time === null ? null : isoInstant(time);
 }
 
 function retryOf(run: RunRecord): RunJson['retry'] {
@@ -138,13 +147,17 @@ function resultOf({ result, resultRef }: RunRecord): unknown {
   return result === null && resultRef !== null ? standIn(parseRef(resultRef)) : result;
 }
 
+function traceIdOf({ traceContext }: RunRecord): string | null {
+  return traceContext === null ? null : (parseTraceparent(traceContext)?.traceId ?? null);
+}
+
 function leaseOf(run: RunRecord): RunJson['lease'] {
   const { leaseOwner, leaseExpiresAt, deadlineAt } = run;
   if (leaseOwner === null || leaseExpiresAt === null || deadlineAt === null) return null;
   return {
     worker_id: leaseOwner,
-    expires_at: leaseExpiresAt.toISOString(),
-    deadline_at: deadlineAt.toISOString(),
+    expires_at: isoInstant(leaseExpiresAt),
+    deadline_at: isoInstant(deadlineAt),
   };
 }
 
@@ -171,16 +184,17 @@ export function toRunJson(run: RunRecord): RunJson {
     trigger_source: run.triggerSource,
     namespace: run.namespace,
     submitted_by: run.submittedBy,
+    trace_id: traceIdOf(run),
     metadata: hideSecretFields(run.metadata),
     tags: [...run.tags],
     retry_delay_seconds: run.retryDelayMs / 1000,
     timeout_seconds: run.timeoutMs / 1000,
-    available_at: run.availableAt.toISOString(),
+    available_at: isoInstant(run.availableAt),
     expires_at: iso(run.expiresAt),
     deadline_at: iso(run.runDeadlineAt),
     singleton_key: run.singletonKey,
     retry: retryOf(run),
-    created_at: run.createdAt.toISOString(),
+    created_at: isoInstant(run.createdAt),
     started_at: iso(run.startedAt),
     completed_at: iso(run.completedAt),
     duration_ms:
@@ -196,7 +210,7 @@ export function toRunEventJson(event: RunEvent): RunEventJson {
     event_id: event.eventId,
     run_id: event.runId,
     event_type: event.eventType,
-    timestamp: event.timestamp.toISOString(),
+    timestamp: isoInstant(event.timestamp),
     data: event.data,
     source: event.source,
     epoch: event.epoch,
@@ -217,7 +231,7 @@ export function toDeadLetterJson(letter: DeadLetter): DeadLetterJson {
     attempts: letter.attempts,
     crash_count: letter.crashCount,
     correlation_id: letter.correlationId,
-    created_at: letter.createdAt.toISOString(),
+    created_at: isoInstant(letter.createdAt),
     resolved_at: iso(letter.resolvedAt),
     resolution: letter.resolution,
     resolved_by: letter.resolvedBy,

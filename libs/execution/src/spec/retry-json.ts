@@ -1,10 +1,9 @@
 /** The JSON of a retry policy, as a WorkSpec carries it and `runs.retry_policy` keeps it. */
 import { z } from 'zod';
-import { ERROR_CATEGORIES } from '@spine/core';
+import { ERROR_CATEGORIES, present } from '@spine/core';
 import { RETRY_STRATEGIES } from '../policy/retry-policy.ts';
 import type { RetryPolicy, RetryRule } from '../policy/retry-policy.ts';
 import { LIMITS } from './limits.ts';
-import { present } from './present.ts';
 
 const seconds = z.number().min(0).max(LIMITS.retryDelaySeconds);
 

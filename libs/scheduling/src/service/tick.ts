@@ -21,6 +21,7 @@ import {
 } from '@spine/database';
 import type {
   BrokenSchedule,
+  DueSchedules,
   NewRun,
   NewScheduleRun,
   Pool,
@@ -35,6 +36,7 @@ import { nextFire } from '../timing/next-fire.ts';
 import type { TradingCalendars } from '../timing/trading-calendar.ts';
 import { entriesOf } from './entries.ts';
 import type { Entry } from './entries.ts';
+import { TickSpan } from './tick-span.ts';
 import { policyOf, timingOf } from './timing-of.ts';
 
 export interface TickDependencies {
@@ -64,11 +66,20 @@ const TRANSACTION = { lockTimeoutMs: 5_000, idleTimeoutMs: 10_000 };
 export async function tick(dependencies: TickDependencies): Promise<TickResult> {
   const { pool, dispatcher, batch = BATCH } = dependencies;
   const hinted = dispatcher.hinting;
-  const { result, runs } = await inTransaction(pool, TRANSACTION, (on) =>
-    decideBatch(on, dependencies, batch, hinted),
-  );
-  dispatcher.announce(runs, hinted);
-  return result;
+  const span = new TickSpan();
+  try {
+    const { result, runs } = await inTransaction(pool, TRANSACTION, async (on) => {
+      const due = await takeDueSchedules(on, batch);
+      if (due === null) return NOTHING_DUE;
+      return span.during(due.schedules.length, () => decideBatch(on, due, dependencies, hinted));
+    });
+    dispatcher.announce(runs, hinted);
+    span.end({ runs: runs.length, broken: result.broken.length });
+    return result;
+  } catch (error) {
+    span.fail(error);
+    throw error;
+  }
 }
 
 interface Decided {
@@ -76,15 +87,14 @@ interface Decided {
   readonly runs: readonly NewRun[];
 }
 
+const NOTHING_DUE: Decided = { result: { now: null, decisions: [], broken: [], more: false }, runs: [] };
+
 async function decideBatch(
   on: Queryable,
+  { now, schedules }: DueSchedules,
   dependencies: TickDependencies,
-  batch: number,
   hinted: boolean,
 ): Promise<Decided> {
-  const due = await takeDueSchedules(on, batch);
-  if (due === null) return { result: { now: null, decisions: [], broken: [], more: false }, runs: [] };
-  const { now, schedules } = due;
   const active = await activeBySchedule(on, schedules);
   const sorted = new TickBatch();
   for (const schedule of schedules) {
@@ -107,7 +117,7 @@ async function decideBatch(
       now,
       decisions: decisions.filter((_, index) => fresh.has(index)),
       broken,
-      more: schedules.length === batch || sorted.more,
+      more: schedules.length === (dependencies.batch ?? BATCH) || sorted.more,
     },
     runs,
   };

@@ -5,6 +5,7 @@ import type { z } from 'zod';
 import { checkRetention } from '@spine/core';
 import { ledgerEligible, purgeLedger, retentionReport } from '@spine/database';
 import type { Engine } from '@spine/execution';
+import { auditChange } from '../audit/record.ts';
 import { envelopeOf, listOf, success } from '../http/envelope.ts';
 import type { Envelope } from '../http/envelope.ts';
 import { list } from '../http/paging.ts';
@@ -74,10 +75,13 @@ export class LedgerRetentionController {
     let deleted = 0;
     let after: number | null = body.after;
     let more = !dryRun && eligible > 0;
+    auditChange(reply.request, { touched: 0 });
     for (let batch = 0; more && batch < BATCHES; batch += 1) {
       const purged = await purgeLedger(db, { table, olderThanDays, after, batch: BATCH });
       metrics.purged.inc({ table }, purged.deleted);
       deleted += purged.deleted;
+      // Also when a later part fails: each has committed.
+      auditChange(reply.request, { touched: deleted });
       after = purged.last;
       more = after !== null;
     }

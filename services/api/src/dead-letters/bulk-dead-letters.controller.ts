@@ -4,6 +4,7 @@ import type { FastifyReply } from 'fastify';
 import type { z } from 'zod';
 import { deadLetterStatsJson, DLQManager, toDeadLetterStatsJson } from '@spine/execution';
 import type { DeadLetterStatsJson, Engine } from '@spine/execution';
+import { auditChange } from '../audit/record.ts';
 import { actorOf } from '../auth/principal.ts';
 import { runScopeOf } from '../auth/run-scope.ts';
 import { envelopeOf, success } from '../http/envelope.ts';
@@ -75,7 +76,9 @@ export class BulkDeadLettersController {
     const filter = { ...pendingFilter(body), ...runScopeOf(reply.request) };
     const result = await this.#letters.replayAll(filter, bulkOptions(body, actorOf(reply.request)));
     void reply.code(body.dry_run ? 200 : 202);
-    return success(reply, toBulkReplayJson(body.dry_run, result));
+    const data = toBulkReplayJson(body.dry_run, result);
+    auditChange(reply.request, { touched: data.replayed });
+    return success(reply, data);
   }
 
   @Post('resolve')
@@ -94,7 +97,9 @@ export class BulkDeadLettersController {
   ): Promise<Envelope<z.infer<typeof bulkResolveJson>>> {
     const filter = { ...pendingFilter(body), ...runScopeOf(reply.request) };
     const result = await this.#letters.resolveAll(filter, bulkOptions(body, actorOf(reply.request)));
-    return success(reply, toBulkResolveJson(body.dry_run, result));
+    const data = toBulkResolveJson(body.dry_run, result);
+    auditChange(reply.request, { touched: data.resolved });
+    return success(reply, data);
   }
 
   @Post('purge')
@@ -113,6 +118,7 @@ export class BulkDeadLettersController {
   ): Promise<Envelope<z.infer<typeof purgedJson>>> {
     const { older_than_days, dry_run } = body;
     const deleted = await this.#letters.purgeResolved(older_than_days, { dryRun: dry_run });
+    auditChange(reply.request, { touched: dry_run ? 0 : deleted });
     return success(reply, { dry_run, older_than_days, deleted });
   }
 }

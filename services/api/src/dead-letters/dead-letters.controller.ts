@@ -6,6 +6,7 @@ import { assertNever, isUuid } from '@spine/core';
 import type { DeadLetter, DeadLetterPosition } from '@spine/database';
 import { deadLetterJson, DLQManager, toDeadLetterJson } from '@spine/execution';
 import type { DeadLetterJson, Engine } from '@spine/execution';
+import { auditChange } from '../audit/record.ts';
 import { actorOf } from '../auth/principal.ts';
 import { runScopeOf } from '../auth/run-scope.ts';
 import { accepted, envelopeOf, listOf, success } from '../http/envelope.ts';
@@ -119,6 +120,7 @@ export class DeadLettersController {
     switch (outcome.type) {
       case 'replayed': {
         const data = { run_id: outcome.runId, dead_letter_id: id, retry_of_run_id: outcome.deadLetter.runId };
+        auditChange(reply.request, { after: { resolution: 'replayed', run_id: outcome.runId } });
         return accepted(reply, data, `/api/v1/runs/${outcome.runId}`);
       }
       case 'already_resolved':
@@ -153,6 +155,7 @@ export class DeadLettersController {
     );
     switch (outcome.type) {
       case 'resolved':
+        auditChange(reply.request, { after: { resolution: 'resolved' } });
         return success(reply, toDeadLetterJson(outcome.deadLetter));
       case 'already_resolved':
         throw alreadyResolved(outcome.deadLetter);

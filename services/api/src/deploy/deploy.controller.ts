@@ -43,7 +43,9 @@ export class DeployController {
     @Inject(ENGINE) private readonly engine: Engine,
     @Inject(SETTINGS) settings: Settings<'api'>,
   ) {
-    this.#backends = new Recent(() => lookAtBackends(engine, settings), BACKENDS_MAX_AGE_MS);
+    this.#backends = new Recent(() => lookAtBackends(engine, settings), {
+      maxAgeMs: BACKENDS_MAX_AGE_MS,
+    });
   }
 
   @Get('status')

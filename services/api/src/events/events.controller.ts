@@ -3,10 +3,12 @@ import type { OnModuleDestroy } from '@nestjs/common';
 import { ApiHeader, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { z } from 'zod';
+import type { Settings } from '@spine/config';
 import { assertNever, SpineError } from '@spine/core';
 import { MAX_BEHIND } from '@spine/execution';
 import type { Engine, OpenOutcome, OpenStream } from '@spine/execution';
 import { endWithKey } from '../auth/lasting.ts';
+import { principalOf } from '../auth/principal.ts';
 import { mustSeeRun, runScopeOf } from '../auth/run-scope.ts';
 import type { RunScope } from '../auth/run-scope.ts';
 import { envelopeOf, success } from '../http/envelope.ts';
@@ -16,11 +18,13 @@ import { noQuery } from '../http/query-values.ts';
 import type { NoQuery } from '../http/query-values.ts';
 import { setResponseHeaders } from '../http/response-headers.ts';
 import { Operation } from '../openapi/operation.decorator.ts';
-import { ENGINE } from '../tokens.ts';
+import { ENGINE, SETTINGS } from '../tokens.ts';
 import { eventFilter, streamQuery, streamsStatusJson } from './event.schemas.ts';
 import type { StreamQuery } from './event.schemas.ts';
 import { PublishedEvents, wantedTypes, withPublished } from './publish-stream.ts';
 import { preamble, send } from './sse.ts';
+import { StreamPlaces } from './stream-places.ts';
+import type { GiveBack } from './stream-places.ts';
 
 const LAST_EVENT_ID = 'last-event-id';
 
@@ -62,7 +66,17 @@ function refusal(outcome: Exclude<OpenOutcome, { type: 'open' | 'over' }>, query
 @ApiTags('events')
 @Controller('api/v1/events')
 export class EventsController implements OnModuleDestroy {
-  constructor(@Inject(ENGINE) private readonly engine: Engine) {}
+  readonly #places: StreamPlaces;
+  readonly #perKey: number;
+
+  constructor(
+    @Inject(ENGINE) private readonly engine: Engine,
+    @Inject(SETTINGS) { api }: Settings<'api'>,
+  ) {
+    // In local mode everybody is the same caller.
+    this.#perKey = api.open ? 0 : api.eventStreamsPerKey;
+    this.#places = new StreamPlaces(this.#perKey);
+  }
 
   /** Before the server waits for its connections to end. */
   onModuleDestroy(): void {
@@ -90,7 +104,7 @@ export class EventsController implements OnModuleDestroy {
         mediaType: 'text/plain',
       },
     },
-    problems: ['NOT_FOUND'],
+    problems: ['NOT_FOUND', 'QUOTA_EXCEEDED'],
   })
   async streamEvents(
     @Query({ schema: streamQuery }) query: StreamQuery,
@@ -100,6 +114,32 @@ export class EventsController implements OnModuleDestroy {
     const after = cursorOf(request, query);
     // A HEAD request of what would never end.
     if (request.method === 'HEAD') return void reply.type('text/event-stream').send();
+    const giveBack = this.#place(request);
+    try {
+      await this.#follow(query, after, request, reply);
+    } finally {
+      giveBack();
+    }
+  }
+
+  /** Its place among the streams of the caller's key. @throws HttpProblem when there is none. */
+  #place(request: FastifyRequest): GiveBack {
+    const giveBack = this.#places.take(principalOf(request).id);
+    if (giveBack !== null) return giveBack;
+    throw new HttpProblem(
+      'QUOTA_EXCEEDED',
+      `the key has ${this.#perKey} event streams open here already; end one, or follow several runs in one stream`,
+      { retryAfterSeconds: 5 },
+    );
+  }
+
+  /** Resolves when the stream has ended. */
+  async #follow(
+    query: StreamQuery,
+    after: number | null,
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): Promise<void> {
     const gone = new AbortController();
     reply.raw.once('close', () => gone.abort());
     const scope = runScopeOf(request);
@@ -108,7 +148,7 @@ export class EventsController implements OnModuleDestroy {
     switch (outcome.type) {
       case 'open':
         endWithKey(request, gone);
-        return stream(reply, outcome.stream, await this.#published(query, scope));
+        return await stream(reply, outcome.stream, () => this.#published(query, scope));
       case 'over':
         return void reply.code(204).send();
       case 'run_not_found':
@@ -180,8 +220,15 @@ export class EventsController implements OnModuleDestroy {
 async function stream(
   reply: FastifyReply,
   { items, close, cursor }: OpenStream,
-  published: PublishedEvents | null,
+  follow: () => Promise<PublishedEvents | null>,
 ): Promise<void> {
+  let published: PublishedEvents | null;
+  try {
+    published = await follow();
+  } catch (error) {
+    await close();
+    throw error;
+  }
   setResponseHeaders(reply);
   const { raw } = reply;
   for (const [name, value] of Object.entries(reply.getHeaders())) {

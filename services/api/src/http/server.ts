@@ -3,12 +3,12 @@ import type { Socket } from 'node:net';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger, Metrics } from '@spine/observability';
-import { recordAudit } from '../audit/record.ts';
 import type { AuditWriter } from '../audit/record.ts';
 import type { Admission } from '../auth/admission.ts';
 import type { RouteAccess } from '../auth/route-access.ts';
 import { unlessUnchanged } from './etag.ts';
 import { PROBLEMS } from './problem.ts';
+import { logFault } from './problem.filter.ts';
 import { requestIdOf } from './request-id.ts';
 import { setResponseHeaders } from './response-headers.ts';
 import { PROBLEM_MEDIA_TYPE, sendProblem } from './send-problem.ts';
@@ -153,9 +153,22 @@ export function createServer(options: ServerOptions): Server {
     // A connection that was busy when the server closed would stay open, idle, until its keep-alive time is over.
     if (closing) void reply.header('connection', 'close');
     const sent = unlessUnchanged(reply, payload);
-    const recording = recordAudit(audit, access, request, reply);
-    if (recording === null) done(null, sent);
-    else void recording.then(() => done(null, sent));
+    const ended = audit.end(request, reply);
+    if (ended === null) done(null, sent);
+    else void ended.then(() => done(null, sent));
+  });
+  // The last before the endpoint: what is refused earlier has changed nothing.
+  fastify.addHook('preHandler', (request, reply, done) => {
+    const begun = audit.begin(request);
+    if (begun === null) return done();
+    begun.then(
+      () => done(),
+      (error: unknown) => {
+        const problem = toProblem(error);
+        logFault(logger, reply, problem, error);
+        void sendProblem(reply, problem);
+      },
+    );
   });
   observe(fastify, logger, metrics);
   return { adapter, routes };

@@ -4,6 +4,7 @@ import type { FastifyReply } from 'fastify';
 import { assertNever, isUuid } from '@spine/core';
 import { getAnomaly, listAnomalies, resolveAnomaly } from '@spine/database';
 import type { Engine } from '@spine/execution';
+import { actorOf } from '../auth/principal.ts';
 import { envelopeOf, listOf, success } from '../http/envelope.ts';
 import type { Envelope } from '../http/envelope.ts';
 import { IdPipe } from '../http/id.pipe.ts';
@@ -18,7 +19,6 @@ import {
   anomalyFilter,
   anomalyJson,
   anomalyListQuery,
-  DEFAULT_RESOLVER,
   resolveAnomalyBody,
   toAnomalyJson,
 } from './anomalies.schemas.ts';
@@ -86,7 +86,7 @@ export class AnomaliesController {
     @Query({ schema: noQuery }) _query: NoQuery,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<Envelope<AnomalyJson>> {
-    const by = body?.resolved_by ?? DEFAULT_RESOLVER;
+    const by = body?.resolved_by ?? actorOf(reply.request);
     const outcome = await resolveAnomaly(this.engine.db, id, by, body?.note ?? null);
     switch (outcome.type) {
       case 'resolved':

@@ -42,13 +42,10 @@ function storable(most: number) {
   return z.string().max(most).refine(isStorableText, 'must not contain NUL characters or lone surrogates');
 }
 
-/** Who resolved, where nobody says. */
-export const DEFAULT_RESOLVER = 'api';
-
 export const resolveAnomalyBody = z
   .strictObject({
     note: storable(2_000).optional().describe('What was done about it, for whoever reads it later.'),
-    resolved_by: storable(200).min(1).optional().describe(`Who resolves it. Default ${DEFAULT_RESOLVER}.`),
+    resolved_by: storable(200).min(1).optional().describe('Who resolves it. Default: the caller.'),
   })
   .optional()
   .meta({ id: 'AnomalyResolveRequest' });

@@ -16,6 +16,7 @@ import {
 } from '@spine/database';
 import type { AssetState } from '@spine/database';
 import type { Engine } from '@spine/execution';
+import { auditChange } from '../audit/record.ts';
 import { envelopeOf, listOf, success } from '../http/envelope.ts';
 import type { Envelope } from '../http/envelope.ts';
 import { encodeCursor, list, positionOf } from '../http/paging.ts';
@@ -137,8 +138,11 @@ export class AssetsController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<Envelope<z.infer<typeof assetJson>>> {
     const { domain, description, max_lag_seconds: maxLagSeconds, metadata } = body;
+    const before = await getAsset(this.engine.db, key);
     await defineAsset(this.engine.db, { assetKey: key, domain, description, maxLagSeconds, metadata });
-    return success(reply, toAssetJson(await this.#known(key)));
+    const after = toAssetJson(await this.#known(key));
+    auditChange(reply.request, { ...(before === null ? {} : { before: toAssetJson(before) }), after });
+    return success(reply, after);
   }
 
   @Get(':asset_key/materializations')

@@ -1,8 +1,10 @@
 import { Body, Controller, HttpCode, Inject, Param, Post, Query, Res } from '@nestjs/common';
 import { ApiBody, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
+import type { Backfill } from '@spine/database';
 import { Backfills } from '@spine/execution';
 import type { Engine } from '@spine/execution';
+import { auditChange } from '../audit/record.ts';
 import { envelopeOf, success } from '../http/envelope.ts';
 import type { Envelope } from '../http/envelope.ts';
 import { IdPipe } from '../http/id.pipe.ts';
@@ -44,7 +46,7 @@ export class BackfillControlController {
     @Query({ schema: noQuery }) _query: NoQuery,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<Envelope<BackfillJson>> {
-    return success(reply, toBackfillJson(changed(await this.#backfills.start(id), id, 'started')));
+    return this.#answer(reply, changed(await this.#backfills.start(id), id, 'started'));
   }
 
   @Post(':backfill_id/resume')
@@ -63,7 +65,7 @@ export class BackfillControlController {
     @Query({ schema: noQuery }) _query: NoQuery,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<Envelope<BackfillJson>> {
-    return success(reply, toBackfillJson(changed(await this.#backfills.resume(id), id, 'resumed')));
+    return this.#answer(reply, changed(await this.#backfills.resume(id), id, 'resumed'));
   }
 
   @Post(':backfill_id/cancel')
@@ -82,6 +84,11 @@ export class BackfillControlController {
     @Query({ schema: noQuery }) _query: NoQuery,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<Envelope<BackfillJson>> {
-    return success(reply, toBackfillJson(changed(await this.#backfills.cancel(id), id, 'cancelled')));
+    return this.#answer(reply, changed(await this.#backfills.cancel(id), id, 'cancelled'));
+  }
+
+  #answer(reply: FastifyReply, backfill: Backfill): Envelope<BackfillJson> {
+    auditChange(reply.request, { after: { status: backfill.status } });
+    return success(reply, toBackfillJson(backfill));
   }
 }

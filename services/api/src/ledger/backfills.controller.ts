@@ -13,6 +13,7 @@ import {
 import type { PartitionKey } from '@spine/database';
 import { Backfills } from '@spine/execution';
 import type { Engine } from '@spine/execution';
+import { auditChange } from '../audit/record.ts';
 import { envelopeOf, listOf, success } from '../http/envelope.ts';
 import type { Envelope } from '../http/envelope.ts';
 import { IdPipe } from '../http/id.pipe.ts';
@@ -111,6 +112,7 @@ export class BackfillsController {
     const plan = await this.#backfills.create(backfillSpec(body, await this.#partitionsOf(body)));
     const self = `/api/v1/backfills/${plan.backfillId}`;
     void reply.code(201).header('location', self);
+    auditChange(reply.request, { after: toBackfillJson(plan) });
     return success(reply, toBackfillJson(plan), { links: [{ rel: 'self', href: self }] });
   }
 
@@ -207,7 +209,9 @@ export class BackfillsController {
       ...(maxAttempts === undefined ? {} : { maxAttempts }),
       ...(note === undefined ? {} : { note }),
     });
-    return success(reply, toBackfillJson(changed(change, id, 'changed')));
+    const after = toBackfillJson(changed(change, id, 'changed'));
+    auditChange(reply.request, { after });
+    return success(reply, after);
   }
 
   @Delete(':backfill_id')
@@ -223,6 +227,8 @@ export class BackfillsController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<Envelope<BackfillJson>> {
     const change = await deleteBackfill(this.#engine.db, id);
-    return success(reply, toBackfillJson(changed(change, id, 'deleted')));
+    const before = toBackfillJson(changed(change, id, 'deleted'));
+    auditChange(reply.request, { before });
+    return success(reply, before);
   }
 }

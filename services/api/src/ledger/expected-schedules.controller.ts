@@ -8,6 +8,7 @@ import {
   putExpectedSchedule,
 } from '@spine/database';
 import type { Engine } from '@spine/execution';
+import { auditChange } from '../audit/record.ts';
 import { envelopeOf, listOf, success } from '../http/envelope.ts';
 import type { Envelope } from '../http/envelope.ts';
 import { list } from '../http/paging.ts';
@@ -87,8 +88,16 @@ export class ExpectedSchedulesController {
     @Query({ schema: noQuery }) _query: NoQuery,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<Envelope<ExpectedScheduleJson>> {
-    const stored = await putExpectedSchedule(this.engine.db, scheduleFromJson(domain, workflow, body));
-    return success(reply, toExpectedScheduleJson(stored));
+    const { db } = this.engine;
+    const before = await getExpectedSchedule(db, domain, workflow);
+    const after = toExpectedScheduleJson(
+      await putExpectedSchedule(db, scheduleFromJson(domain, workflow, body)),
+    );
+    auditChange(reply.request, {
+      ...(before === null ? {} : { before: toExpectedScheduleJson(before) }),
+      after,
+    });
+    return success(reply, after);
   }
 
   @Delete(':domain/:workflow')
@@ -109,6 +118,8 @@ export class ExpectedSchedulesController {
     if (schedule === null || !(await deleteExpectedSchedule(db, domain, workflow))) {
       throw notFound('expected schedule', `${domain}/${workflow}`);
     }
-    return success(reply, toExpectedScheduleJson(schedule));
+    const before = toExpectedScheduleJson(schedule);
+    auditChange(reply.request, { before });
+    return success(reply, before);
   }
 }

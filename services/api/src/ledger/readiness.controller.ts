@@ -3,6 +3,7 @@ import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { certify, listReadiness, partitionKeyText } from '@spine/database';
 import type { Engine } from '@spine/execution';
+import { actorOf } from '../auth/principal.ts';
 import { envelopeOf, listOf, success } from '../http/envelope.ts';
 import type { Envelope } from '../http/envelope.ts';
 import { encodeCursor, list } from '../http/paging.ts';
@@ -88,7 +89,7 @@ export class ReadinessController {
       workflow: body.workflow,
       partitionKey: body.partition_key,
       readyFor: body.ready_for,
-      certifiedBy: body.certified_by,
+      certifiedBy: body.certified_by ?? actorOf(reply.request),
     });
     return success(reply, toReadinessJson(verdict));
   }

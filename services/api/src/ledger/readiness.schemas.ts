@@ -23,7 +23,7 @@ export const certifyBody = z
       'Fields left out cover all values that the schedule has for them.',
     ),
     ready_for: ledgerName.describe('The purpose, e.g. trading or reporting.'),
-    certified_by: ledgerName.default('api').describe('Who asks.'),
+    certified_by: ledgerName.optional().describe('Who asks. Default: the caller.'),
   })
   .meta({ id: 'CertifyRequest' });
 export type CertifyBody = z.infer<typeof certifyBody>;

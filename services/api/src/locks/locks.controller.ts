@@ -4,6 +4,7 @@ import type { FastifyReply } from 'fastify';
 import type { z } from 'zod';
 import type { Engine } from '@spine/execution';
 import { LockManager, schedulerHealth } from '@spine/scheduling';
+import { auditChange } from '../audit/record.ts';
 import { envelopeOf, success } from '../http/envelope.ts';
 import type { Envelope } from '../http/envelope.ts';
 import { notFound } from '../http/problem.ts';
@@ -59,7 +60,9 @@ export class LocksController {
   ): Promise<Envelope<LockJson>> {
     const lock = key.includes('\0') ? null : await this.#locks.forceRelease(key);
     if (lock === null) throw notFound('lock', key);
-    return success(reply, toLockJson(lock));
+    const before = toLockJson(lock);
+    auditChange(reply.request, { before });
+    return success(reply, before);
   }
 
   @Get('scheduler/health')

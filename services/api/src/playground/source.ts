@@ -115,6 +115,11 @@ async function recordingOf(services: InspectServices, runId: string): Promise<Wo
   const outcome = await recordWorkflowRun(services, runId);
   switch (outcome.type) {
     case 'recorded':
+      if (outcome.recording.beginning !== undefined)
+        throw unrecorded(
+          runId,
+          'did not begin at the beginning: it is a fork, or goes on with what another run has left',
+        );
       return outcome.recording;
     case 'not_found':
       throw notFound('run', runId);

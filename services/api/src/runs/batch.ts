@@ -32,11 +32,13 @@ async function submitItem(
   submit: ConfinedSubmit,
   item: unknown,
   index: number,
+  batchId: string | undefined,
   faults: Fault[],
 ): Promise<BatchItemJson> {
   const parsed = workSpecJson.safeParse(item);
   if (!parsed.success) return refusedItem(index, invalid(fieldErrors(parsed.error, item, '')));
-  const spec = workSpecFromJson(parsed.data);
+  const given = workSpecFromJson(parsed.data);
+  const spec = batchId === undefined ? given : { correlationId: batchId, ...given };
   try {
     const result = submitted(spec, await submit.submit(spec));
     if (result.type === 'refused') return refusedItem(index, result.problem);
@@ -55,14 +57,20 @@ async function submitItem(
   }
 }
 
-/** @param onFault told of the first item that failed for a reason the client is not told; the others are like it. */
+/**
+ * @param batchId the correlation id of items without one
+ * @param onFault told of the first item that failed for a reason the client is not told; the others are like it.
+ */
 export async function submitBatch(
   submit: ConfinedSubmit,
   items: readonly unknown[],
+  batchId: string | undefined,
   onFault: (fault: Fault) => void,
 ): Promise<BatchResult> {
   const faults: Fault[] = [];
-  const results = await Promise.all(items.map((item, index) => submitItem(submit, item, index, faults)));
+  const results = await Promise.all(
+    items.map((item, index) => submitItem(submit, item, index, batchId, faults)),
+  );
   if (faults[0] !== undefined) onFault(faults[0]);
   const count = (outcome: BatchItemJson['outcome']): number =>
     results.filter((result) => result.outcome === outcome).length;

@@ -3,6 +3,7 @@ import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import type { z } from 'zod';
 import type { Engine } from '@spine/execution';
+import { auditChange } from '../audit/record.ts';
 import { actorOf } from '../auth/principal.ts';
 import { runScopeOf } from '../auth/run-scope.ts';
 import { envelopeOf, success } from '../http/envelope.ts';
@@ -44,6 +45,8 @@ export class BulkRunActionsController {
       limit: body.limit,
     });
     void reply.code(body.dry_run ? 200 : 202);
-    return success(reply, toBulkRetryJson(body.dry_run, result));
+    const data = toBulkRetryJson(body.dry_run, result);
+    auditChange(reply.request, { touched: data.retried });
+    return success(reply, data);
   }
 }

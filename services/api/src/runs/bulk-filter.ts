@@ -5,14 +5,14 @@ import type { RunStatus } from '@spine/core';
 import type { RunFilter } from '@spine/database';
 import { LIMITS } from '@spine/execution';
 import { instant } from '../http/query-values.ts';
-import { runFilter } from './run.schemas.ts';
+import { BATCH_FILTER, runFilter, sayTheSame, WORKFLOW_FILTER } from './run.schemas.ts';
 
 /** @param defaults what holds where the body names no status. */
 export function bulkFilter<const S extends RunStatus>(
   statuses: readonly S[],
   defaults: readonly RunStatus[],
 ) {
-  return z.strictObject({
+  const fields = z.strictObject({
     kind: z.enum(RUN_KINDS).optional(),
     status: z
       .array(z.enum(statuses))
@@ -22,12 +22,15 @@ export function bulkFilter<const S extends RunStatus>(
       .describe(`Default ${defaults.join(', ')}.`),
     name: z.string().min(1).max(200).optional().describe('Handler name without its kind.'),
     lane: z.string().regex(LIMITS.lane).optional(),
+    workflow: z.string().min(1).max(200).optional().describe(WORKFLOW_FILTER),
     correlation_id: z.string().min(1).max(LIMITS.keyLength).optional(),
+    batch_id: z.string().min(1).max(LIMITS.keyLength).optional().describe(BATCH_FILTER),
     parent_run_id: z.uuid().optional(),
     tag: z.string().min(1).max(LIMITS.tagLength).optional(),
     since: instant.optional().describe('Created at or after.'),
     until: instant.optional().describe('Created before.'),
   });
+  return fields.superRefine((given, ctx) => sayTheSame({ ...given, status: undefined }, ctx));
 }
 
 export type BulkFilter = z.infer<ReturnType<typeof bulkFilter<RunStatus>>>;

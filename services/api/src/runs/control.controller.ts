@@ -5,6 +5,7 @@ import type { z } from 'zod';
 import { assertNever, isTerminal } from '@spine/core';
 import type { RunStatus } from '@spine/core';
 import type { Engine } from '@spine/execution';
+import { auditChange } from '../audit/record.ts';
 import { runScopeOf } from '../auth/run-scope.ts';
 import { envelopeOf, success } from '../http/envelope.ts';
 import type { Envelope } from '../http/envelope.ts';
@@ -65,6 +66,7 @@ export class RunControlController {
     const outcome = await this.engine.dispatcher.pause(runId, body?.reason ?? null);
     switch (outcome.type) {
       case 'paused':
+        auditChange(reply.request, { before: { status: outcome.from }, after: { status: 'paused' } });
         return success(reply, { run_id: runId, status: 'paused', previous_status: outcome.from });
       case 'refused':
         throw notPausable(runId, outcome.status);
@@ -94,6 +96,7 @@ export class RunControlController {
     const outcome = await this.engine.dispatcher.resume(runId);
     switch (outcome.type) {
       case 'resumed':
+        auditChange(reply.request, { before: { status: 'paused' }, after: { status: outcome.status } });
         return success(reply, { run_id: runId, status: outcome.status });
       case 'refused':
         throw new HttpProblem(
@@ -129,6 +132,10 @@ export class RunControlController {
       dryRun: body.dry_run,
       limit: body.limit,
     });
-    return success(reply, toBulkCancelJson(body.dry_run, result));
+    const data = toBulkCancelJson(body.dry_run, result);
+    const cancelled = data.items.filter(({ outcome }) => outcome === 'cancelled');
+    const below = cancelled.reduce((sum, { descendants }) => sum + descendants, 0);
+    auditChange(reply.request, { touched: cancelled.length + below });
+    return success(reply, data);
   }
 }

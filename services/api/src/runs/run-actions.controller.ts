@@ -6,6 +6,7 @@ import { assertNever } from '@spine/core';
 import type { RunStatus } from '@spine/core';
 import type { Engine } from '@spine/execution';
 import { undoWorkflow } from '@spine/orchestration';
+import { auditChange } from '../audit/record.ts';
 import { actorOf } from '../auth/principal.ts';
 import { accepted, envelopeOf, success } from '../http/envelope.ts';
 import type { Envelope } from '../http/envelope.ts';
@@ -75,11 +76,13 @@ export class RunActionsController {
       body?.undo === true ? await undoWorkflow(this.engine, runId, actorOf(reply.request), reason) : null;
     if (undone !== null) {
       const data = { run_id: runId, status: 'undoing', previous_status: undone } as const;
+      auditChange(reply.request, { before: { status: undone }, after: { status: 'undoing' } });
       return accepted(reply, data, `/api/v1/runs/${runId}/workflow`);
     }
     const outcome = await this.engine.dispatcher.cancel(runId, reason);
     switch (outcome.type) {
       case 'cancelled':
+        auditChange(reply.request, { before: { status: outcome.from }, after: { status: 'cancelled' } });
         return success(reply, { run_id: runId, status: 'cancelled', previous_status: outcome.from });
       case 'terminal':
         throw notCancellable(runId, outcome.status);
@@ -111,6 +114,7 @@ export class RunActionsController {
       case 'retried': {
         const { runId: newId, status, createdAt } = outcome;
         const data = { run_id: newId, status, retry_of_run_id: runId, created_at: createdAt.toISOString() };
+        auditChange(reply.request, { after: { run_id: newId } });
         return accepted(reply, data, `/api/v1/runs/${newId}`);
       }
       case 'not_retryable':

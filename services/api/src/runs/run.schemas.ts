@@ -1,6 +1,6 @@
 /** Bodies, queries and answers of the run endpoints. */
 import { z } from 'zod';
-import { RUN_KINDS, RUN_STATUSES } from '@spine/core';
+import { isStorableText, RUN_KINDS, RUN_STATUSES } from '@spine/core';
 import type { RunFilter } from '@spine/database';
 import { LIMITS } from '@spine/execution';
 import { cursorPaging } from '../http/paging.ts';
@@ -35,6 +35,13 @@ export const batchBody = z
       .array(z.unknown().meta({ $ref: '#/components/schemas/WorkSpec' }))
       .min(1)
       .max(BATCH_LIMIT),
+    batch_id: z
+      .string()
+      .min(1)
+      .max(LIMITS.keyLength)
+      .refine(isStorableText, 'must not contain NUL characters or lone surrogates')
+      .optional()
+      .describe('The correlation id of runs that have none of their own: GET /runs?batch_id= finds them.'),
   })
   .meta({ id: 'RunBatch', description: `1 to ${BATCH_LIMIT} work specs.` });
 export type BatchBody = z.infer<typeof batchBody>;
@@ -63,25 +70,54 @@ export const batchResultJson = z
   .object({ accepted: z.int(), existing: z.int(), refused: z.int(), items: z.array(batchItemJson) })
   .meta({ id: 'BatchResult' });
 
-export const runListQuery = z.strictObject({
+/**
+ * `workflow` and `batch_id` are other words for `kind` with `name` and for `correlation_id`: what is said twice has to be the
+ * same.
+ */
+export function sayTheSame(
+  { workflow, kind, name, batch_id, correlation_id }: RunFilterFields,
+  ctx: z.RefinementCtx,
+): void {
+  const issue = (path: string, message: string): void =>
+    ctx.addIssue({ code: 'custom', path: [path], message });
+  if (workflow !== undefined && kind !== undefined && kind !== 'workflow')
+    issue('kind', 'must be workflow, or be left out, where workflow is given');
+  if (workflow !== undefined && name !== undefined && name !== workflow)
+    issue('name', 'must be the same as workflow, or be left out');
+  if (batch_id !== undefined && correlation_id !== undefined && batch_id !== correlation_id)
+    issue('correlation_id', 'must be the same as batch_id, or be left out');
+}
+
+export const WORKFLOW_FILTER =
+  'Runs of this workflow, whatever started them: kind workflow and this name. Their steps are in GET /runs/{run_id}/steps.';
+export const BATCH_FILTER =
+  'Runs of this batch: a batch gives its id to its runs as their correlation id, and to what they write to the ledger.';
+
+const runListFields = z.strictObject({
   kind: once(z.enum(RUN_KINDS)).optional(),
   status: listOfValues(RUN_STATUSES).optional().describe('One or more, separated by commas or repeated.'),
   name: text(200).optional().describe('Handler name without its kind.'),
   lane: once(z.string().regex(LIMITS.lane)).optional(),
+  workflow: text(200).optional().describe(WORKFLOW_FILTER),
   correlation_id: text(LIMITS.keyLength).optional(),
+  batch_id: text(LIMITS.keyLength).optional().describe(BATCH_FILTER),
   parent_run_id: once(z.uuid()).optional(),
   tag: text(LIMITS.tagLength).optional(),
   since: instant.optional().describe('Created at or after.'),
   until: instant.optional().describe('Created before.'),
   ...cursorPaging,
 });
-export type RunListQuery = z.infer<typeof runListQuery>;
+export const runListQuery = runListFields.superRefine(sayTheSame);
+export type RunListQuery = z.infer<typeof runListFields>;
 
 /** The part of a request that says which runs. */
 export type RunFilterFields = Omit<RunListQuery, keyof typeof cursorPaging>;
 
 export function runFilter(query: RunFilterFields): RunFilter {
-  const { kind, status, name, lane, correlation_id, parent_run_id, tag, since, until } = query;
+  const { workflow, batch_id, status, lane, parent_run_id, tag, since, until } = query;
+  const kind = workflow === undefined ? query.kind : 'workflow';
+  const name = workflow ?? query.name;
+  const correlation_id = batch_id ?? query.correlation_id;
   return {
     ...(kind === undefined ? {} : { kind }),
     ...(status === undefined ? {} : { status }),

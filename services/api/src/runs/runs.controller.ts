@@ -2,7 +2,7 @@ import { Body, Controller, Get, Inject, Param, Post, Query, Res } from '@nestjs/
 import { ApiBody, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { isUuid } from '@spine/core';
-import { listRunEvents, SEARCH_LIMIT } from '@spine/database';
+import { asQueryable, listRunEvents, SEARCH_LIMIT, SMALL_PAGE } from '@spine/database';
 import {
   runEventJson,
   runJson,
@@ -125,7 +125,7 @@ export class RunsController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<Envelope<BatchResult>> {
     const submit = new ConfinedSubmit(this.engine, reply.request, query.allow_unknown);
-    const result = await submitBatch(submit, body.runs, ({ problem, error }) =>
+    const result = await submitBatch(submit, body.runs, body.batch_id, ({ problem, error }) =>
       logFault(this.logger, reply, problem, error),
     );
     void reply.code(result.refused === 0 ? 202 : 207);
@@ -138,7 +138,7 @@ export class RunsController {
     confinement: 'filtered',
     summary: 'List runs, newest first',
     description:
-      'By kind, name, lane, tag and status completed, one page looks through 50,000 runs at the most. A page that ends there has a warning, and `page.next_cursor` goes on, also when it shows nothing.',
+      'By kind, name, lane, tag and status completed, one page looks through 10,000 runs at the most. A page that ends there has a warning, and `page.next_cursor` goes on, also when it shows nothing. A `page.total` of more than 1,000 may be ten seconds old.',
     answers: { 200: { description: 'One page', schema: listOf(runJson) } },
   })
   async listRuns(
@@ -200,7 +200,8 @@ export class RunsController {
       offset: query.offset,
       ...(after === undefined ? {} : { afterEventId: after }),
     };
-    const found = await listRunEvents(this.engine.db, runId, page);
+    const { db, pool } = this.engine;
+    const found = await listRunEvents(query.limit > SMALL_PAGE ? asQueryable(db) : pool, runId, page);
     // A run is stored together with its first event.
     if (found.total === 0) throw notFound('run', runId);
     const last = found.events.at(-1);

@@ -6,6 +6,7 @@ import { listScheduleRuns, wasScheduled } from '@spine/database';
 import type { HistoryPosition, ScheduleRunRecord } from '@spine/database';
 import type { Engine } from '@spine/execution';
 import type { ScheduleManager } from '@spine/scheduling';
+import { auditChange } from '../audit/record.ts';
 import { actorOf } from '../auth/principal.ts';
 import { accepted, envelopeOf, listOf, success } from '../http/envelope.ts';
 import type { Envelope } from '../http/envelope.ts';
@@ -146,6 +147,7 @@ export class ScheduleRunsController {
       by: actorOf(reply.request),
     });
     if (result === null) throw notFound('schedule', id);
+    auditChange(reply.request, { touched: result.started.length });
     return success(reply, {
       schedule_id: id,
       occurrences: result.occurrences,

@@ -9,7 +9,7 @@ import type { ListEnvelope } from '../http/paging.ts';
 import { Operation } from '../openapi/operation.decorator.ts';
 import { ENGINE } from '../tokens.ts';
 import { pageOf } from './in-memory-page.ts';
-import { pageQuery } from './stats.schemas.ts';
+import { LARGE_BACKLOG, pageQuery } from './stats.schemas.ts';
 import type { PageQuery } from './stats.schemas.ts';
 
 @ApiTags('queues')
@@ -25,6 +25,7 @@ export class QueuesController {
   @Operation({
     scope: 'read',
     summary: 'List the lanes that have work, a live worker or a pause',
+    description: LARGE_BACKLOG,
     answers: { 200: { description: 'One page, by name', schema: listOf(queueStateJson) } },
   })
   async listQueues(

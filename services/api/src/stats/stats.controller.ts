@@ -37,7 +37,7 @@ import type { NoQuery } from '../http/query-values.ts';
 import { Operation } from '../openapi/operation.decorator.ts';
 import { ENGINE } from '../tokens.ts';
 import { pageOf } from './in-memory-page.ts';
-import { historyQuery, pageQuery, windowQuery } from './stats.schemas.ts';
+import { historyQuery, LARGE_BACKLOG, pageQuery, windowQuery } from './stats.schemas.ts';
 import type { HistoryQuery, PageQuery, WindowQuery } from './stats.schemas.ts';
 
 /** However many look at the dashboard, the database is asked this seldom. */
@@ -51,7 +51,7 @@ export class StatsController {
 
   constructor(@Inject(ENGINE) engine: Engine) {
     this.#ledger = new ExecutionRepository(engine.db);
-    this.#dashboard = new Recent(() => this.#ledger.dashboard(), DASHBOARD_MAX_AGE_MS);
+    this.#dashboard = new Recent(() => this.#ledger.dashboard(), { maxAgeMs: DASHBOARD_MAX_AGE_MS });
   }
 
   @Get('runs')
@@ -110,6 +110,7 @@ export class StatsController {
   @Operation({
     scope: 'read',
     summary: 'What waits and runs, lane by lane',
+    description: LARGE_BACKLOG,
     answers: { 200: { description: 'One page, by name', schema: listOf(queueStateJson) } },
   })
   async getQueueStats(
@@ -136,7 +137,8 @@ export class StatsController {
   @Operation({
     scope: 'read',
     summary: 'Health and the most important figures at a glance',
-    description: 'At most two seconds old.',
+    description:
+      'At most two seconds old. Of the runs of the last 24 hours the newest 20,000 are counted: `runs.window` tells whether that is all.',
     answers: { 200: { description: 'The dashboard', schema: envelopeOf(dashboardJson) } },
   })
   async getDashboard(

@@ -4,6 +4,10 @@ import { BUCKET_MINUTES, MAX_BUCKETS, MAX_WINDOW_HOURS } from '@spine/execution'
 import { offsetPaging } from '../http/paging.ts';
 import { wholeNumber } from '../http/query-values.ts';
 
+/** Of lists of lanes. */
+export const LARGE_BACKLOG =
+  'With more than 1,000 runs waiting or running, how many they are may be a second old.';
+
 const hours = wholeNumber(1, MAX_WINDOW_HOURS)
   .default(24)
   .describe('Hours back from now, by when runs were submitted. Default 24.');

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { ERROR_CATEGORIES } from '@spine/core';
 import type { ErrorInfo } from '@spine/core';
-import { INSPECT_LIMITS, STEP_KINDS, STEP_STATUSES } from '@spine/orchestration';
+import { INSPECT_LIMITS, QualityMetrics, STEP_KINDS, STEP_STATUSES } from '@spine/orchestration';
 import type { StepView, WaitsFor } from '@spine/orchestration';
 
 export const instant = z.iso.datetime();
@@ -74,6 +74,32 @@ export const omitted = z
   .boolean()
   .describe(`Whether a value of more than ${INSPECT_LIMITS.valueBytes} bytes was left out.`);
 
+const qualityJson = z
+  .object({
+    record_count: z.int().min(0),
+    valid_count: z.int().min(0),
+    valid_rate: z.number().describe('valid_count of record_count, 0 to 1; 1 where there are no records.'),
+    passed: z.boolean().describe("Whether the step's own gate let the data through."),
+    custom_metrics: z.record(z.string(), z.union([z.number(), z.string()])),
+  })
+  .meta({
+    id: 'StepQuality',
+    examples: [
+      { record_count: 200, valid_count: 190, valid_rate: 0.95, passed: true, custom_metrics: { late: 3 } },
+    ],
+  });
+
+function toQualityJson(quality: QualityMetrics | null): z.infer<typeof qualityJson> | null {
+  if (quality === null) return null;
+  return {
+    record_count: quality.recordCount,
+    valid_count: quality.validCount,
+    valid_rate: QualityMetrics.validRate(quality),
+    passed: quality.passed,
+    custom_metrics: { ...quality.customMetrics },
+  };
+}
+
 export const workflowStepViewJson = z
   .object({
     name: z.string(),
@@ -90,6 +116,7 @@ export const workflowStepViewJson = z
     started_at: instant.nullable().describe('Null for waits and choices, which need no run.'),
     ended_at: instant.nullable(),
     items: mapJson.nullable().describe('Of a map that has begun; GET …/steps/{step}/items lists them.'),
+    quality: qualityJson.nullable().describe('What its last answer has said about the data.'),
     undo: z.string().nullable().describe('Status of its compensation.'),
   })
   .meta({ id: 'WorkflowStepView' });
@@ -120,6 +147,7 @@ export function toStepViewJson(step: StepView): z.infer<typeof workflowStepViewJ
             failed: map.failed,
             not_started: map.notStarted,
           },
+    quality: toQualityJson(step.quality),
     undo,
   };
 }

@@ -1,7 +1,7 @@
 import { Controller, Get, Inject, Param, Query, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { countWorkflows, listWorkflows } from '@spine/database';
+import { countWorkflows, listWorkflows, workflowQuality } from '@spine/database';
 import type { Engine } from '@spine/execution';
 import { workflowRunStats } from '@spine/orchestration';
 import { runScopeOf } from '../auth/run-scope.ts';
@@ -54,8 +54,10 @@ export class WorkflowStatsController {
   ): Promise<Envelope<WorkflowStatsJson>> {
     const { db } = this.engine;
     await findWorkflow(db, name);
-    const options = { days, perWorkflow: RUNS_OF_ONE, ...runScopeOf(reply.request) };
-    return success(reply, toWorkflowStatsJson(await workflowRunStats(db, [name], options), name));
+    const scope = runScopeOf(reply.request);
+    const stats = await workflowRunStats(db, [name], { days, perWorkflow: RUNS_OF_ONE, ...scope });
+    const quality = await workflowQuality(db, name, { days, ...scope });
+    return success(reply, toWorkflowStatsJson(stats, name, quality));
   }
 
   @Get('stats/workflows')

@@ -1,6 +1,8 @@
 /** Queries and answers of the statistics of workflows. */
 import { z } from 'zod';
 import { ERROR_CATEGORIES } from '@spine/core';
+import { QUALITY_LIMITS } from '@spine/database';
+import type { StepQuality } from '@spine/database';
 import type { DurationPercentiles, RateOfRuns, WorkflowRunStats } from '@spine/orchestration';
 import { cursorPaging } from '../http/paging.ts';
 import { wholeNumber } from '../http/query-values.ts';
@@ -69,6 +71,19 @@ export const workflowStatsJson = z
     failures: z
       .array(z.object({ category: z.enum([...ERROR_CATEGORIES, 'UNKNOWN']), count }))
       .describe('Failed runs by category of the error, the most frequent first.'),
+    quality: z
+      .array(
+        z.object({
+          step: z.string(),
+          runs: count.describe('Runs in which the step has said something about its data.'),
+          passed: count.describe('Of them, those in which it let the data through.'),
+          record_count: z.string().describe('The sum, as decimal text.'),
+          valid_count: z.string().describe('The sum, as decimal text.'),
+        }),
+      )
+      .describe(
+        `What steps have said about their data, in the newest ${QUALITY_LIMITS.runs} runs of the window that have ended; of each the first ${QUALITY_LIMITS.steps} steps by name are read.`,
+      ),
     trend: z
       .array(z.object({ day: z.iso.date(), runs: count, ...rate, duration_ms: durations }))
       .describe('Day by day in UTC, oldest first; days without runs are there as well.'),
@@ -101,13 +116,24 @@ export function toWorkflowFiguresJson(stats: WorkflowRunStats, name: string): Wo
   };
 }
 
-export function toWorkflowStatsJson(stats: WorkflowRunStats, name: string): WorkflowStatsJson {
+export function toWorkflowStatsJson(
+  stats: WorkflowRunStats,
+  name: string,
+  quality: readonly StepQuality[],
+): WorkflowStatsJson {
   const { analytics } = stats;
   return {
     ...toWorkflowFiguresJson(stats, name),
     failures: analytics
       .failureBreakdown(name)
       .map(({ category, count: failed }) => ({ category, count: failed })),
+    quality: quality.map(({ step, runs, passed, recordCount, validCount }) => ({
+      step,
+      runs,
+      passed,
+      record_count: recordCount,
+      valid_count: validCount,
+    })),
     trend: analytics.trend(name).map((point) => ({
       day: point.day,
       runs: point.runs,

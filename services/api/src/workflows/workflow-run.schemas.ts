@@ -70,7 +70,14 @@ export type SignalBody = z.infer<typeof signalBody>;
 
 export const decisionBody = z
   .strictObject({
-    by: z.string().min(1).max(200).describe('Who decides; one of the approvers where the step names some.'),
+    by: z
+      .string()
+      .min(1)
+      .max(200)
+      .optional()
+      .describe(
+        'Who decides; one of the approvers where the step names some. Default: the name of the key. Another name needs the scope admin; in local mode it has to be said.',
+      ),
     comment: z.string().max(2_000).optional(),
   })
   .meta({ id: 'WorkflowDecision' });

@@ -1,18 +1,19 @@
 import { Body, Controller, Get, HttpCode, Inject, Param, Post, Query, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import type { FastifyReply } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { z } from 'zod';
-import { assertNever, isUuid } from '@spine/core';
+import { assertNever, deciderOf, isUuid } from '@spine/core';
 import { getRun, listWorkflowSteps } from '@spine/database';
 import type { Engine } from '@spine/execution';
 import { decideWorkflowApproval, signalWorkflow } from '@spine/orchestration';
 import { auditChange } from '../audit/record.ts';
+import { principalOf } from '../auth/principal.ts';
 import { envelopeOf, listOf, success } from '../http/envelope.ts';
 import type { Envelope } from '../http/envelope.ts';
 import { IdPipe } from '../http/id.pipe.ts';
 import { encodeCursor, list, positionOf } from '../http/paging.ts';
 import type { ListEnvelope } from '../http/paging.ts';
-import { HttpProblem, notFound } from '../http/problem.ts';
+import { HttpProblem, invalid, notFound } from '../http/problem.ts';
 import { noQuery } from '../http/query-values.ts';
 import type { NoQuery } from '../http/query-values.ts';
 import { Operation } from '../openapi/operation.decorator.ts';
@@ -129,14 +130,16 @@ export class WorkflowRunsController {
     runId: string,
     step: string,
     approved: boolean,
-    { by, comment }: DecisionBody,
+    { by: claimed, comment }: DecisionBody,
     reply: FastifyReply,
   ): Promise<Envelope<ToldJson>> {
-    const decision = { approved, by, comment: comment ?? null };
+    const by = decidingName(reply.request, claimed);
+    const { type, id } = principalOf(reply.request);
+    const decision = { approved, by, ...(type === 'local' ? {} : { via: id }), comment: comment ?? null };
     const outcome = await decideWorkflowApproval(this.engine.db, runId, step, decision);
     switch (outcome.type) {
       case 'decided':
-        // In whose name it was decided is what the caller says: the record has that beside who it was.
+        // In whose name, beside who it was.
         auditChange(reply.request, { after: { approved, by } });
         return success(reply, { run_id: runId, told: true });
       case 'not_asked':
@@ -159,5 +162,26 @@ export class WorkflowRunsController {
 
   async #mustExist(runId: string): Promise<void> {
     if ((await getRun(this.engine.db, runId)) === null) throw notFound('run', runId);
+  }
+}
+
+/** In whose name a request decides. @throws HttpProblem where it may not, or does not say. */
+function decidingName(request: FastifyRequest, claimed: string | undefined): string {
+  const principal = principalOf(request);
+  const decider = deciderOf(principal.type === 'local' ? null : principal, claimed);
+  switch (decider.type) {
+    case 'decides':
+      return decider.name;
+    case 'nameless':
+      throw invalid([
+        { field: 'by', code: 'required', message: 'is required: without keys nobody knows who decides' },
+      ]);
+    case 'pretends':
+      throw new HttpProblem(
+        'FORBIDDEN',
+        `the key decides in its own name, ${decider.name}; to decide as ${claimed ?? ''} takes the scope admin`,
+      );
+    default:
+      return assertNever(decider);
   }
 }

@@ -32,14 +32,18 @@ interface AuditLogTable {
   route: string;
   targets: Json;
   target: string | null;
-  status: number;
+  status: number | null;
   request_id: string;
   remote_address: string;
   before: ColumnType<unknown, string | null, never>;
   after: ColumnType<unknown, string | null, never>;
+  ended_at: Date | null;
+  process: string | null;
+  request: ColumnType<unknown, string | null, never>;
+  touched: number | null;
 }
 
-/** Keys of the API and what was changed by whom: migration 0022. */
+/** Keys of the API and what was changed by whom: migrations 0022 and 0030. */
 export interface AccessTables {
   api_keys: ApiKeysTable;
   audit_log: AuditLogTable;

@@ -100,6 +100,7 @@ interface WorkflowApprovalsTable {
   decided_at: Date | null;
   approved: boolean | null;
   decided_by: string | null;
+  decided_via: string | null;
   comment: string | null;
   withdrawn_at: Date | null;
 }
