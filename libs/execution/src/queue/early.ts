@@ -4,7 +4,9 @@
  */
 
 /** Pauses before each further look, in milliseconds: a slow row is found soon after it is there, a quick one at once. */
-export const EARLY_LOOKS_MS = [0, 1, 1, 1, 2, 2, 3, 4, 5, 7, 9, 12, 15, 20, 25] as const;
+export const EARLY_LOOKS_MS = [
+  0, 1, 1, 1, 2, 2, 3, 4, 5, 7, 9, 12, 15, 20, 25, 30, 40, 50, 65, 85, 110, 140, 180, 200,
+] as const;
 
 /** Less than all looks take together. */
-export const EARLY_TRUSTED_MS = 100;
+export const EARLY_TRUSTED_MS = 900;
