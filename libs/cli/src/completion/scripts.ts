@@ -31,12 +31,17 @@ function valueCases(places: readonly Place[], line: (choices: readonly string[])
   );
 }
 
-/** Options whose value is something nobody can name beforehand. */
-function openValues(places: readonly Place[]): string {
-  const names = places.flatMap(({ options }) =>
-    options.flatMap(({ names, value }) => (value !== null && value.choices.length === 0 ? names : [])),
+/** Options whose value is something nobody can name beforehand: those that take a file, and the others. */
+function openValues(places: readonly Place[]): { readonly files: string; readonly others: string } {
+  const open = places.flatMap(({ options }) =>
+    options.flatMap(({ names, value }) =>
+      value !== null && value.choices.length === 0 ? names.map((name) => ({ name, ...value })) : [],
+    ),
   );
-  return [...new Set(names)].sort().join(' | ');
+  const files = new Set(open.flatMap(({ name, isFile }) => (isFile ? [name] : [])));
+  const others = new Set(open.flatMap(({ name }) => (files.has(name) ? [] : [name])));
+  const listed = (names: ReadonlySet<string>): string => [...names].sort().join(' | ');
+  return { files: listed(files), others: listed(others) };
 }
 
 function bash(places: readonly Place[]): string {
@@ -59,7 +64,7 @@ _spine() {
   done
   COMPREPLY=()
   case "$previous" in
-    ${openValues(places)}) return ;;
+    ${openValues(places).files} | ${openValues(places).others}) return ;;
   esac
   case "$at:$previous" in
 ${valueCases(places, (choices) => `words=${quoted(choices.join(' '))}`).join('\n')}
@@ -97,7 +102,8 @@ _spine() {
     esac
   done
   case "$previous" in
-    ${openValues(places)}) _files; return ;;
+    ${openValues(places).files}) _files; return ;;
+    ${openValues(places).others}) return 1 ;;
   esac
   case "$at:$previous" in
 ${valueCases(places, (choices) => `items=(${choices.map(quoted).join(' ')})`).join('\n')}
@@ -115,6 +121,8 @@ function fish(places: readonly Place[]): string {
   const lines = places.flatMap(({ at, commands, options, values }) => {
     const here = `complete -c spine -n ${fishQuoted(`__spine_at "${at}"`)}`;
     return [
+      // Where a command is expected, a file is not.
+      ...(commands.length === 0 ? [] : [`${here} -f`]),
       ...(values.length === 0 ? [] : [`${here} -a ${fishQuoted(values.join(' '))}`]),
       ...commands.map(({ name, description }) => `${here} -a ${name} -d ${fishQuoted(description)}`),
       ...options.map(({ names, description, value }) => {
