@@ -81,6 +81,19 @@ const STEP_COLUMNS: readonly Column<WorkflowStepView>[] = [
   { head: 'ERROR', cell: ({ error, reason }) => error?.message ?? reason ?? '' },
 ];
 
+const QUALITY: Column<WorkflowStepView> = {
+  head: 'VALID',
+  cell: ({ quality }) => (quality === null ? '' : `${quality.valid_count}/${quality.record_count}`),
+  style: ({ quality }) => (quality?.passed === false ? 'red' : undefined),
+  align: 'right',
+};
+
+/** What is told of the steps of a run; of their data only where one of them has said something. */
+export function stepColumns(steps: readonly WorkflowStepView[]): readonly Column<WorkflowStepView>[] {
+  if (steps.every(({ quality }) => quality === null)) return STEP_COLUMNS;
+  return STEP_COLUMNS.flatMap((column) => (column.head === 'TOOK' ? [QUALITY, column] : [column]));
+}
+
 function stateText(view: WorkflowRunView, out: Output): string {
   const { total, settled } = view.progress;
   const head = fieldsText(
@@ -97,7 +110,7 @@ function stateText(view: WorkflowRunView, out: Output): string {
       `${out.paint('yellow', 'waits for approval')} ${oneLine(step)}: ${oneLine(message)} (${approvers.map(oneLine).join(', ')})\n`,
   );
   const picture = view.picture === null ? '' : `\n${manyLines(view.picture).trimEnd()}\n`;
-  return `${head}\n${out.tableText(STEP_COLUMNS, view.steps, 'no steps')}${approvals.join('')}${picture}`;
+  return `${head}\n${out.tableText(stepColumns(view.steps), view.steps, 'no steps')}${approvals.join('')}${picture}`;
 }
 
 export function registerWorkflowRuns(workflow: Command, context: CliContext): void {
