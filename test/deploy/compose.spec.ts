@@ -36,6 +36,13 @@ describe('from a clone with nothing set', () => {
       expect(names).toContain('SPINE_LOG_LEVEL');
     }
     expect(serviceOf(compose, 'worker').environment).toHaveProperty('SPINE_WORKER_CONCURRENCY', null);
+    for (const limit of [
+      'SPINE_RATE_LIMIT_PER_MINUTE',
+      'SPINE_EVENT_STREAMS_PER_KEY',
+      'SPINE_TRUST_PROXY_HOPS',
+    ]) {
+      expect(serviceOf(compose, 'api').environment).toHaveProperty(limit, null);
+    }
     for (const role of ['worker', 'scheduler']) {
       expect(serviceOf(compose, role).environment).toHaveProperty('SPINE_LANES', null);
     }

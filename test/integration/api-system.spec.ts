@@ -127,7 +127,14 @@ describe('GET /capabilities', () => {
       limits: { batch_items: 1_000, params_bytes: 16 * 1024 * 1024, body_bytes: 17 * 1024 * 1024 },
     });
     expect(body['data']?.['features']).toEqual(
-      expect.arrayContaining(['dead_letters', 'data_ledger', 'schedules', 'webhooks']),
+      expect.arrayContaining([
+        'dead_letters',
+        'workflows',
+        'data_ledger',
+        'schedules',
+        'webhooks',
+        'audit_log',
+      ]),
     );
   });
 });

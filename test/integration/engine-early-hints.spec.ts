@@ -1,10 +1,12 @@
 /** Hints that are sent while rows are being stored, over Redis; nothing but hints brings runs to the worker here. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { NetworkError, newId } from '@spine/core';
 import { createPool } from '@spine/database';
 import type { Pool } from '@spine/database';
-import { EARLY_LOOKS_MS } from '@spine/execution';
+import { EARLY_LOOKS_MS, MemoryHintQueue } from '@spine/execution';
+import type { HintQueue } from '@spine/execution';
 import { waitFor } from '@spine/testing';
-import { openBed } from './engine-run-support.ts';
+import { deferred, openBed } from './engine-run-support.ts';
 import type { Bed } from './engine-run-support.ts';
 
 /** Whoever inserts a run waits for this lock. */
@@ -59,9 +61,13 @@ describe('a lone run', () => {
     const before = await hints('early');
     await closeGate();
     const submitted = bed.submit(bed.probe(lane, () => null));
-    await waitFor(async () => (await hints('early')) === before + EARLY_LOOKS_MS.length, {
-      message: 'all looks',
-    });
+    // The last look has been answered, not only counted.
+    await waitFor(
+      async () =>
+        (await hints('early')) === before + EARLY_LOOKS_MS.length &&
+        (await bed.engine.queue.counts(lane)).active === 0,
+      { message: 'all looks' },
+    );
     const published = await hints('published');
     await openGate();
     await bed.reach(await submitted, 'completed');
@@ -101,5 +107,62 @@ describe('no hint is sent early', () => {
     await openGate();
     await bed.reach(await submitted, 'completed');
     expect(await hints('early')).toBe(early);
+  });
+});
+
+describe('a worker that stops', () => {
+  it('has given back what it was still looking for', async () => {
+    const own = await openBed({ queue: 'memory', maintained: false });
+    const name = own.newLane();
+    const worker = await own.startWorker(name);
+    const looks = async (): Promise<number> => {
+      const { values } = await own.engine.metrics.hints.get();
+      return values.find(({ labels }) => labels['event'] === 'early')?.value ?? 0;
+    };
+    const hint = { lane: name, priority: 2, runIds: [newId()], label: 'task:probe', delayMs: 0, early: true };
+    await own.engine.queue.publish([hint]);
+    // From here on the pauses are longer than a stop takes.
+    await waitFor(async () => (await looks()) > EARLY_LOOKS_MS.findIndex((ms) => ms >= 80), {
+      message: () => 'the later looks',
+    });
+    await worker.stop(0);
+    expect(await own.engine.queue.counts(name)).toMatchObject({ waiting: 1, active: 0 });
+    await own.close();
+  });
+});
+
+describe('a dispatcher that is drained', () => {
+  it('has sent the second hint of a run whose early one was refused', async () => {
+    const inner = new MemoryHintQueue();
+    const [refusal, acceptance] = [deferred(), deferred()];
+    let published = 0;
+    const queue: HintQueue = {
+      backend: 'bullmq-redis',
+      publish: async (given) => {
+        published += 1;
+        if (published === 1) {
+          await refusal.promise;
+          throw new NetworkError('refused');
+        }
+        await acceptance.promise;
+        await inner.publish(given);
+      },
+      consume: (name) => inner.consume(name),
+      counts: (name) => inner.counts(name),
+      check: () => inner.check(),
+      recoverStalled: () => inner.recoverStalled(),
+      close: () => inner.close(),
+    };
+    const own = await openBed({ queue, maintained: false });
+    await own.submit(own.probe('drained', () => null));
+    let isDrained = false;
+    const drained = own.engine.dispatcher.drain().then(() => (isDrained = true));
+    refusal.resolve();
+    await waitFor(() => published === 2, { message: () => 'the second hint' });
+    expect(isDrained).toBe(false);
+    acceptance.resolve();
+    await drained;
+    expect(await inner.counts('drained')).toMatchObject({ waiting: 1 });
+    await own.close();
   });
 });

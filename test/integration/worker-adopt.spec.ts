@@ -1,13 +1,14 @@
 /** Runs that a worker takes as they are stored: claimed by the insert, without a hint and without a claim. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { insertRuns, listRunEvents, tellWorkflow } from '@spine/database';
+import { cancelOnlyIn, insertRuns, listRunEvents, publishWorkflow, tellWorkflow } from '@spine/database';
 import type { InsertOutcome, NewRun } from '@spine/database';
 import { MemoryHintQueue } from '@spine/execution';
 import type { Adoption, Hint, Worker, WorkSpec } from '@spine/execution';
+import { defineWorkflow, signalWorkflow, workflowToJson } from '@spine/orchestration';
 import { waitFor } from '@spine/testing';
 import { deferred, openBed, untilAborted } from './engine-run-support.ts';
 import type { Bed } from './engine-run-support.ts';
-import { LANE, openWorkflowBed } from './workflow-support.ts';
+import { LANE, noLeftovers, openWorkflowBed } from './workflow-support.ts';
 
 let bed: Bed;
 
@@ -191,7 +192,14 @@ describe('a worker', () => {
     expect(await room(worker, lane)).toBe(2);
     gate.resolve();
     await bed.reach(there.runId, 'completed');
-    await worker.stop();
+    // While it stops as well: nobody else knows of the run before its lease is over.
+    const late = await prepared(bed.probe(lane, untilAborted));
+    const lateAdoption = taken(worker.adopt([late]));
+    await stored([late], lateAdoption);
+    const stopped = worker.stop(0);
+    lateAdoption.lookFor();
+    await stopped;
+    expect(await lease(late.runId)).toMatchObject({ status: 'queued', attempt: 0, epoch: 2 });
   });
 });
 
@@ -227,6 +235,114 @@ describe('a step that is started and given up by one advance', () => {
     expect(await room(worker, LANE)).toBe(15);
     await worker.stop();
     expect(calls).toBe(0);
+    await workflows.close();
+  });
+});
+
+describe('a sub-workflow that is to go on when the run above it has ended', () => {
+  it('starts nothing any more, although both are advanced together', async () => {
+    let calls = 0;
+    const workflows = await openWorkflowBed({
+      maintained: false,
+      functions: {
+        work: () => {
+          calls += 1;
+          return {};
+        },
+      },
+      workflows: [
+        {
+          name: 'test.below',
+          steps: [
+            { kind: 'wait', name: 'word', wait: { signal: 'go' } },
+            { kind: 'lambda', name: 'late', handler: 'work' },
+          ],
+        },
+        { name: 'test.above', steps: [{ kind: 'workflow', name: 'sub', workflow: 'test.below' }] },
+      ],
+    });
+    const { worker, driver: first } = await workflows.begin();
+    const above = await workflows.start('test.above');
+    let below = '';
+    await waitFor(
+      async () => {
+        const { rows } = await workflows.admin.query<{ id: string }>(
+          `SELECT s.run_id AS id FROM workflow_steps s JOIN workflow_runs w ON w.run_id = s.run_id
+           WHERE s.workflow_run_id = $1 AND w.seq > 0`,
+          [above],
+        );
+        below = rows[0]?.id ?? '';
+        return below !== '';
+      },
+      { message: () => 'the one below waits for its signal' },
+    );
+    await first.stop();
+    await cancelOnlyIn(workflows.engine.pool, [above], 'test', 'test');
+    expect(await signalWorkflow(workflows.engine.db, below, 'go', {})).toBe(true);
+    const second = workflows.newDriver({ adopter: worker });
+    second.start();
+    await workflows.reach(below, 'cancelled');
+    await noLeftovers(workflows.admin);
+    await workflows.close();
+    expect(calls).toBe(0);
+  });
+});
+
+describe('what the database makes of a run as it is stored', () => {
+  it('is what its handler sees: the names in its JSON are in one order', async () => {
+    const lane = bed.newLane();
+    const worker = await bed.startWorker(lane);
+    const seen: string[] = [];
+    const spec = bed.probe(lane, ({ run }) => void seen.push(JSON.stringify(run.metadata)), {
+      metadata: { longer: { cc: 1, b: [{ zz: 1, y: 2 }] }, é: 1, b: 2, a: 3 },
+    });
+    await bed.reach(await bed.submit(spec), 'completed');
+    const run = await prepared(spec);
+    const adoption = taken(worker.adopt([run]));
+    adoption.begin(await stored([run], adoption));
+    await bed.reach(run.runId, 'completed');
+    expect(seen).toEqual([seen[0], seen[0]]);
+    await worker.stop();
+  });
+
+  it('is how a sub-workflow begins: at the version that its row is pinned to', async () => {
+    const says = (word: string) =>
+      ({
+        name: 'test.below',
+        steps: [{ kind: 'lambda', name: 'one', handler: 'say', params: { word } }],
+        outputs: { word: '{{ steps.one.output.word }}' },
+      }) as const;
+    const workflows = await openWorkflowBed({
+      maintained: false,
+      functions: { say: ({ word }) => ({ word: word ?? null }) },
+      workflows: [
+        says('code'),
+        {
+          name: 'test.above',
+          steps: [{ kind: 'workflow', name: 'sub', workflow: 'test.below' }],
+          outputs: { sub: '{{ steps.sub.output }}' },
+        },
+      ],
+    });
+    const { hash, ...input } = defineWorkflow(says('published'));
+    await publishWorkflow(workflows.engine.db, {
+      name: input.name,
+      hash,
+      definition: workflowToJson(input),
+      changelog: null,
+      source: 'api',
+      by: 'ada',
+      revision: null,
+      isInCode: false,
+    });
+    const served: { worker?: Worker } = {};
+    const driver = workflows.newDriver({ adopter: { adopt: (runs) => served.worker?.adopt(runs) ?? null } });
+    const worker = await workflows.startWorker(LANE, { onEnded: () => driver.wake() });
+    served.worker = worker;
+    driver.start();
+    const { result } = await workflows.run('test.above');
+    expect(result).toEqual({ sub: { word: 'published' } });
+    await waitFor(async () => (await room(worker, LANE)) === 15, { message: () => 'all slots are free' });
     await workflows.close();
   });
 });

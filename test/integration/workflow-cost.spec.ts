@@ -14,6 +14,7 @@ import {
   RESUME_CHILDREN_SQL,
   settleRuns,
   STEPS_SQL,
+  TAKE_BEGINNINGS_SQL,
   UNIT_TIMES_SQL,
 } from '@spine/database';
 import type { Database, Db, Pool } from '@spine/database';
@@ -161,6 +162,7 @@ describe('its statements', () => {
     const sent = [
       { text: DUE_WORKFLOWS_SQL, values: [64] },
       { text: LOCK_WORKFLOWS_SQL, values: [[runId]] },
+      { text: TAKE_BEGINNINGS_SQL, values: [[runId], [1], 'test'] },
       { text: INBOX_SQL, values: [[runId], 500] },
       { text: ACTIVE_RUNS_OF_SQL, values: [[runId]] },
       { text: DETACHED_RUNS_OF_SQL, values: [[runId]] },

@@ -61,7 +61,10 @@ export async function openWorkflowBed(options: WorkflowBedOptions): Promise<Work
     newDriver,
     begin: async () => {
       const driver = newDriver();
-      const worker = await bed.startWorker(LANE, { onEnded: () => driver.wake() });
+      const worker = await bed.startWorker(LANE, {
+        onEnded: () => driver.wake(),
+        begin: (runs, source) => driver.begin(runs, source),
+      });
       driver.start();
       return { worker, driver };
     },

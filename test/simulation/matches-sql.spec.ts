@@ -40,6 +40,10 @@ const EVENTS = [
 
 /** Guards of single statements. Those of processes are in no statement, and one is never reached, see `BACKED`. */
 const WEAKENED: readonly Partial<Guards>[] = [
+  { adoptLane: false },
+  { adoptPlain: false },
+  { adoptRaisesEpoch: false },
+  { adoptLease: 'transaction' },
   { claimStatus: false },
   { claimDue: false },
   { claimExpiry: false },

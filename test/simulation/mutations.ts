@@ -1,6 +1,6 @@
 /**
  * Every guard, weakened alone, and the invariant that breaks without it. Some guards have another one behind them, so
- * that nothing breaks without them alone: these are listed with that other one.
+ * that nothing breaks without them alone: these are in backed.ts.
  */
 import type { Guards } from './model/guards.ts';
 import type { Invariant } from './model/invariants.ts';
@@ -83,6 +83,33 @@ export const MUTATIONS: readonly Mutation[] = [
     breaks: 'starts_within_claims',
   },
 
+  { name: 'stored as claimed in a paused lane', weakened: { adoptLane: false }, breaks: 'not_startable' },
+  {
+    name: 'stored as claimed before it is available',
+    weakened: { adoptPlain: false },
+    breaks: 'not_startable',
+  },
+  {
+    name: 'stored as claimed at the epoch of a run that waits',
+    weakened: { adoptRaisesEpoch: false },
+    breaks: 'fence_moves',
+  },
+  {
+    name: "the lease of what is stored as claimed counts from its transaction's beginning",
+    weakened: { adoptLease: 'transaction' },
+    breaks: 'lease_known',
+  },
+  {
+    name: 'begun before its transaction has committed',
+    weakened: { adoptBegins: 'on_insert' },
+    breaks: 'starts_within_claims',
+  },
+  {
+    name: 'begun although its own transaction has cancelled it',
+    weakened: { adoptWithdrawn: false },
+    breaks: 'starts_within_claims',
+  },
+
   { name: 'heartbeat without epoch', weakened: { heartbeatEpoch: false }, breaks: 'stale_write' },
   {
     name: 'heartbeat without status',
@@ -145,68 +172,4 @@ export const MUTATIONS: readonly Mutation[] = [
     breaks: 'accepted_has_row',
   },
   { name: 'idempotency key not unique', weakened: { submitUniqueKey: false }, breaks: 'one_run_per_key' },
-];
-
-/** A guard that another one stands behind: nothing breaks without it alone. */
-export interface Backed {
-  readonly name: string;
-  readonly weakened: Partial<Guards>;
-  readonly ignoring?: readonly Invariant[];
-  /** What still holds, in words. */
-  readonly behind: string;
-  /** Without that one as well. */
-  readonly both: Partial<Guards>;
-  readonly breaks: Invariant;
-  /** Whether workers poll, where that is what stands behind. */
-  readonly polls?: { readonly alone: boolean; readonly both: boolean };
-}
-
-export const BACKED: readonly Backed[] = [
-  {
-    name: 'claim whatever attempts are left',
-    weakened: { claimBudget: false },
-    behind: 'whoever ends the last attempt ends the run',
-    both: { reapBudget: false },
-    breaks: 'attempts_within_budget',
-  },
-  {
-    name: 'reaper keeps the epoch',
-    weakened: { reapRaisesEpoch: false },
-    ignoring: ['fence_moves'],
-    behind: 'the next claim raises it',
-    both: { claimRaisesEpoch: false },
-    breaks: 'stale_write',
-  },
-  {
-    name: 'hand-back keeps the epoch',
-    weakened: { handBackEpoch: 'kept' },
-    ignoring: ['fence_moves'],
-    behind: 'the next claim raises it',
-    both: { claimRaisesEpoch: false },
-    breaks: 'stale_write',
-  },
-  {
-    name: 'pause keeps the epoch',
-    weakened: { pauseRaisesEpoch: false },
-    ignoring: ['fence_moves'],
-    behind: 'the next claim raises it',
-    both: { claimRaisesEpoch: false },
-    breaks: 'stale_write',
-  },
-  {
-    name: 'cancel keeps the epoch',
-    weakened: { cancelRaisesEpoch: false },
-    ignoring: ['fence_moves'],
-    behind: 'settlements look at the status, too',
-    both: { settleStatus: false },
-    breaks: 'stale_write',
-  },
-  {
-    name: 'no relay, workers that poll',
-    weakened: { relay: false },
-    behind: "the workers' poll",
-    both: {},
-    breaks: 'unfinished',
-    polls: { alone: true, both: false },
-  },
 ];

@@ -47,18 +47,22 @@ describe('the command line', () => {
     },
   );
 
-  it('tells every option that all commands have, and examples', async () => {
-    const { out } = await spine(['run', 'submit', '--help']);
-    for (const text of [
-      '--json',
-      '--url <url>',
-      '--key-file <file>',
-      'Examples:\n  $ spine run submit task:echo',
-    ]) {
-      expect(out).toContain(text);
-    }
-    expect(out).not.toMatch(/--(api-)?key <|--token/);
-  });
+  it.each([[['run', 'submit', '--help']], [['help', 'run', 'submit']]])(
+    'tells every option that all commands have, and examples, with %j',
+    async (args) => {
+      const { out } = await spine(args);
+      expect(out).toContain('Usage: spine run submit');
+      for (const text of [
+        '--json',
+        '--url <url>',
+        '--key-file <file>',
+        'Examples:\n  $ spine run submit task:echo',
+      ]) {
+        expect(out).toContain(text);
+      }
+      expect(out).not.toMatch(/--(api-)?key <|--token/);
+    },
+  );
 
   it.each([
     [['run', 'list', '--wach'], "unknown option '--wach' (Did you mean --watch?)"],

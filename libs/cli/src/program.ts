@@ -97,7 +97,7 @@ export async function runProgram(args: readonly string[], io: CliIo): Promise<nu
   try {
     const program = buildProgram(context);
     if (args.length === 0) program.help({ error: true });
-    await program.parseAsync([...args], { from: 'user' });
+    await program.parseAsync(helpOfMany(args), { from: 'user' });
     return exitCodeOf(context);
   } catch (error) {
     if (error instanceof CommanderError) {
@@ -110,6 +110,12 @@ export async function runProgram(args: readonly string[], io: CliIo): Promise<nu
   } finally {
     await context.out.flush();
   }
+}
+
+/** `help run submit` asks what `run submit --help` does: commander's own command of help takes one word. */
+function helpOfMany(args: readonly string[]): string[] {
+  const [first, ...words] = args;
+  return first === 'help' && words.length > 1 ? [...words, '--help'] : [...args];
 }
 
 /** An error of the command line as one of ours. */

@@ -27,6 +27,7 @@ export * from './engine/in-memory.ts';
 export * from './engine/virtual-time.ts';
 export * from './engine/state-json.ts';
 export * from './durable/advance-run.ts';
+export * from './durable/begin-runs.ts';
 export type { AdvanceServices } from './durable/carry-out.ts';
 export * from './durable/control.ts';
 export * from './durable/definitions.ts';

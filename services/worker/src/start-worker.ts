@@ -63,6 +63,7 @@ export async function startWorker(
   const worker = new Worker({
     ...engine,
     onEnded: driver.onEnded,
+    begin: driver.begin,
     threads,
     secrets,
     lanes: settings.worker.lanes,

@@ -91,7 +91,13 @@ export async function openWorkflowBench(
     engine,
     startWorker: async (slots) => {
       const driver = openWorkflowDriver(engine, databaseUrl);
-      const worker = new Worker({ ...engine, lanes: ['default'], slots, onEnded: driver.onEnded });
+      const worker = new Worker({
+        ...engine,
+        lanes: ['default'],
+        slots,
+        onEnded: driver.onEnded,
+        begin: driver.begin,
+      });
       driver.serve(worker);
       const both: WorkerWithDriver = {
         worker,

@@ -48,12 +48,13 @@ export function explore({ plan, guards, faults, atMost, ignored }: Exploration):
   let next: Open[] = [];
 
   const visit = (world: World, used: number): number => {
-    const key = `${used}${keyOf(world)}`;
+    const { violation } = world;
+    // A wrong way may lead to where a right one does: it is wrong all the same.
+    const key = `${used}${violation?.invariant ?? ''}${keyOf(world)}`;
     const known = numbers.get(key);
     if (known !== undefined) return known;
     const number = numbers.size;
     numbers.set(key, number);
-    const { violation } = world;
     if (violation !== null) {
       broken += 1;
       violations.set(violation.invariant, (violations.get(violation.invariant) ?? 0) + 1);

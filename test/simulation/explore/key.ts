@@ -6,14 +6,15 @@
 import { assertNever } from '@spine/core';
 import { REAP_GRACE_MS } from '../model/row.ts';
 import type { Row } from '../model/row.ts';
-import { workerOf } from '../model/answers.ts';
+import { workerOf } from '../model/attempts.ts';
+import { LOOKS_MS, TRUSTED_MS } from '../model/early.ts';
 import type { Call, Claimed, Run, Token, Worker, World } from '../model/world.ts';
 
 /** For worlds of one run and two workers, whose order does not matter. */
 export function keyOf(world: World): string {
   const run = world.runs.find((each) => each !== null) ?? null;
   const marks = marksOf(world, run);
-  const workers = world.workers.map((worker) => workerKey(worker, marks));
+  const workers = world.workers.map((worker) => workerKey(worker, world.now, marks));
   const [first = '', second = ''] = workers;
   if (first < second) return keyInOrder(world, marks, workers, [0, 1]);
   if (first > second) return keyInOrder(world, marks, workers, [1, 0]);
@@ -53,7 +54,7 @@ function keyInOrder(
       .map(({ call, caller, answer }) => `${caller}${answer === null ? '' : 'a'}${callKey(call, now, names)}`)
       .sort()
       .join(),
-    world.hints.length,
+    world.hints.map(({ early }) => (early ? 'e' : 'h')).join(''),
     world.kept.length,
     world.queueUp,
     world.lanePaused,
@@ -117,11 +118,13 @@ function rowKey(row: Row, now: number, names: Names): string {
   ].join(';');
 }
 
-function workerKey({ mode, attempts, unanswered }: Worker, names: Marks): string {
+function workerKey(worker: Worker, now: number, names: Marks): string {
+  const { mode, attempts, unanswered, lookingFor, expecting } = worker;
   const held = attempts.map(
     (attempt) => `${attempt.phase}${attempt.settlement?.type ?? ''}${claimedKey(attempt, names)}`,
   );
-  return `${mode}(${held.join()})${unanswered.join()}`;
+  const expected = expecting.map(({ run, since }) => `${run}.${Math.min(now - since, LOOKS_MS)}`);
+  return `${mode}(${held.join()})${unanswered.join()}/${lookingFor.join()}/${expected.join()}`;
 }
 
 function claimedKey({ run, token, epoch, attempt }: Claimed, names: Marks): string {
@@ -131,9 +134,15 @@ function claimedKey({ run, token, epoch, attempt }: Claimed, names: Marks): stri
 function callKey(call: Call, now: number, names: Names): string {
   switch (call.type) {
     case 'submit':
-      return `submit${call.run}${call.hinted}`;
+      return `submit${call.run}${call.hinted}${call.early ? Math.min(now - call.sentAt, TRUSTED_MS) : ''}`;
+    case 'begin':
+      return `begin${names.worker(call.worker)}${call.run}${call.withdrawn}`;
+    case 'store':
+      return `store${names.worker(call.worker)}${call.run}${call.withdrawn}${call.hinted}${call.wanted}.${now - call.begunAt}.${now - call.askedAt}`;
+    case 'commit':
+      return `commit${names.worker(call.worker)}${call.withdrawn}${call.claimed !== null}${runKey(call.stored, now, names)}.${call.run}`;
     case 'claim':
-      return `claim${names.worker(call.worker)}${call.run}${call.from}`;
+      return `claim${names.worker(call.worker)}${call.run}${call.from}${call.expectedSince === null ? '' : Math.min(now - call.expectedSince, LOOKS_MS)}`;
     case 'settle':
       return `settle${names.worker(call.worker)}${call.settlement.type}${call.run}.${names.token(call.token)}.${names.epoch(call.epoch)}.${call.attempt}`;
     case 'heartbeat':

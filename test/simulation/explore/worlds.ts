@@ -18,7 +18,7 @@ export const ALL_FAULTS: readonly Fault[] = [
   'queue_down',
 ];
 
-interface Small extends Partial<Pick<Plan, 'polls' | 'instances'>>, Partial<Spec> {
+interface Small extends Partial<Pick<Plan, 'polls' | 'instances' | 'adopts' | 'early'>>, Partial<Spec> {
   readonly attempts: number;
   readonly faults: readonly Fault[];
   readonly atMost: number;
@@ -31,6 +31,8 @@ export function small({
   atMost,
   polls = false,
   instances = 1,
+  adopts = false,
+  early = false,
   ...spec
 }: Small): Exploration {
   const client: Spec = {
@@ -44,7 +46,17 @@ export function small({
     ...spec,
   };
   return {
-    plan: { clients: [client], workers: 2, slots: 1, polls, skewMs: 0, instances, answers: 'prompt' },
+    plan: {
+      clients: [client],
+      workers: 2,
+      slots: 1,
+      polls,
+      skewMs: 0,
+      instances,
+      adopts,
+      early,
+      answers: 'prompt',
+    },
     guards: RECOMMENDED,
     faults: new Set(faults),
     atMost,
@@ -89,6 +101,35 @@ export const WORLDS: readonly Explorable[] = [
       expiresMs: 10_000,
       deadlineMs: 50_000,
       faults: ['stop', 'crash'],
+      atMost: 1,
+    }),
+  },
+  {
+    name: '1 attempt, runs stored as claimed, a fault of any kind but those of the queue',
+    world: small({
+      attempts: 1,
+      adopts: true,
+      faults: [
+        'cut',
+        'lost_answer',
+        'adopt_and_cancel',
+        'crash',
+        'stop',
+        'hang',
+        'cancel',
+        'pause',
+        'pause_lane',
+      ],
+      atMost: 1,
+    }),
+  },
+  {
+    name: '1 attempt, hints ahead of their rows, an emptied queue, a broken connection or a dead worker',
+    world: small({
+      attempts: 1,
+      early: true,
+      timeoutMs: 20_000,
+      faults: ['flush', 'cut', 'crash'],
       atMost: 1,
     }),
   },

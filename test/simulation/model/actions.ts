@@ -24,15 +24,25 @@ export interface ClientAction {
   readonly client: number;
 }
 
+/** A worker's process stores a run for the worker to take; `adopt_and_cancel`: and cancels it in the same transaction. */
+export interface AdoptAction {
+  readonly type: 'adopt' | 'adopt_and_cancel';
+  readonly client: number;
+  readonly worker: number;
+}
+
 /** A statement on its way is executed, its answer arrives, its connection breaks, or it is lost for good. */
 export interface CallAction {
   readonly type: 'execute' | 'answer' | 'cut' | 'vanish';
   readonly ref: CallRef;
 }
 
-/** A worker claims: what a hint brings, what it finds itself, or once more what it got no answer about. */
+/**
+ * A worker claims: what a hint brings, what it finds itself, once more what it got no answer about, or what an early hint
+ * has named; `look`: it looks whether a run is its own whose COMMIT nobody has answered.
+ */
 export interface ClaimAction {
-  readonly type: 'deliver' | 'poll' | 'claim_again';
+  readonly type: 'deliver' | 'poll' | 'claim_again' | 'expect' | 'look';
   readonly run: number;
   readonly worker: number;
 }
@@ -73,6 +83,7 @@ export type WorkerAction = ClaimAction | AttemptAction | HeartbeatAction | Proce
 export type Action =
   | { readonly type: 'advance'; readonly ms: number }
   | ClientAction
+  | AdoptAction
   | CallAction
   | WorkerAction
   | ServiceAction
@@ -86,6 +97,7 @@ export const FAULTS: ReadonlySet<ActionType> = new Set<ActionType>([
   'cut',
   'vanish',
   'resubmit',
+  'adopt_and_cancel',
   'freeze',
   'crash',
   'hang',

@@ -1,28 +1,25 @@
 /** What senders make of an answer, and of a connection that broke before one came. */
 import { assertNever } from '@spine/core';
-import { report } from './database.ts';
-import { publish } from './queue.ts';
+import { learnBegin, learnCommit, learnStore, onStoringCut } from './adoption.ts';
+import { beginAttempt, putWorker, workerOf } from './attempts.ts';
+import { expectAgain, isHintedInTime } from './early.ts';
+import { hint } from './queue.ts';
 import { isHeldBy } from './worker-statements.ts';
 import type { Answer, Attempt, Call, Claimed, Worker, World } from './world.ts';
-import { placeOf } from './world.ts';
 
 type CallOf<T extends Call['type']> = Extract<Call, { type: T }>;
-
-/** The worker process of this number, if it still is there. */
-export function workerOf(world: World, id: number): Worker | null {
-  const worker = world.workers[placeOf(world, id)];
-  return worker !== undefined && worker.id === id && worker.mode !== 'down' ? worker : null;
-}
-
-export function putWorker(world: World, worker: Worker): void {
-  world.workers[placeOf(world, worker.id)] = worker;
-}
 
 /** False when the sender cannot take the answer now. */
 export function learn(world: World, call: Call, answer: Answer): boolean {
   switch (answer.type) {
     case 'submit':
+    case 'commit':
+      if (call.type === 'commit') return learnCommit(world, call, answer);
       return call.type === 'submit' && learnSubmit(world, call, answer);
+    case 'begin':
+      return call.type === 'begin' && learnBegin(world, call, answer);
+    case 'store':
+      return call.type === 'store' && learnStore(world, call, answer);
     case 'relay':
       // A hint that cannot be sent leaves the run to the relay's next look.
       if (answer.hint && 'run' in call) hint(world, call.run);
@@ -38,18 +35,13 @@ export function learn(world: World, call: Call, answer: Answer): boolean {
   }
 }
 
-/** A hint, or the mark that there is none. */
-function hint(world: World, run: number): void {
-  if (!publish(world, run)) world.sent.push({ call: { type: 'unhint', run }, caller: 'gone', answer: null });
-}
-
 function learnSubmit(
   world: World,
   call: CallOf<'submit'>,
-  answer: Extract<Answer, { type: 'submit' }>,
+  answer: Extract<Answer, { type: 'submit' | 'commit' }>,
 ): boolean {
   world.clients[call.client] = { state: 'accepted', run: answer.run };
-  if (answer.inserted) hint(world, answer.run);
+  if (answer.inserted && !isHintedInTime(world, call)) hint(world, answer.run);
   return true;
 }
 
@@ -60,19 +52,15 @@ function learnClaim(
 ): boolean {
   const worker = workerOf(world, call.worker);
   if (worker === null || worker.mode === 'frozen') return false;
-  if (claimed === null) return true;
+  if (claimed === null) {
+    expectAgain(world, worker, call);
+    return true;
+  }
+  // At a later epoch it was taken from this worker, whoever has it now.
+  if (call.from === 'look' && claimed.epoch > 1) return true;
   if (own && isOvertaking(world, call)) return false;
   if (own && !mayTakeUp(world, worker, claimed)) return true;
-  putWorker(world, { ...worker, attempts: withClaimed(worker, claimed) });
-  const run = world.runs[claimed.run];
-  if (!run) return true;
-  if (run.starts.includes(claimed.token)) {
-    report(world, {
-      invariant: 'starts_within_claims',
-      detail: `claim ${claimed.token} of run ${claimed.run} starts its handler again`,
-    });
-  }
-  world.runs[claimed.run] = { ...run, starts: [...run.starts, claimed.token] };
+  beginAttempt(world, worker, claimed);
   return true;
 }
 
@@ -98,18 +86,6 @@ function mayTakeUp(world: World, worker: Worker, { run, token }: Claimed): boole
   if (lostClaim === 'looked_once') return true;
   const stored = world.runs[run];
   return stored?.holder?.token === token && isHeldBy(stored.row, worker.id);
-}
-
-/** A worker that stops hands back at once what it still gets. */
-function attemptOf(worker: Worker, claimed: Claimed): Attempt {
-  if (worker.mode !== 'stopping') return { ...claimed, phase: 'running', settlement: null };
-  return { ...claimed, phase: 'ended', settlement: { type: 'handed_back', reason: 'stop' } };
-}
-
-/** An older attempt of the same run has lost it, and no heartbeat would tell it any more. */
-function withClaimed(worker: Worker, claimed: Claimed): readonly Attempt[] {
-  const others = worker.attempts.filter(({ run, phase }) => run !== claimed.run || phase === 'ended');
-  return [...others, attemptOf(worker, claimed)];
 }
 
 function learnSettle(world: World, call: CallOf<'settle'>): boolean {
@@ -145,11 +121,20 @@ export function onCut(world: World, call: Call): boolean {
     case 'submit':
       world.clients[call.client] = { state: 'unanswered', run: call.run };
       return true;
+    case 'begin':
+    case 'store':
+    case 'commit':
+      onStoringCut(world, call);
+      return true;
     case 'claim': {
       const worker = workerOf(world, call.worker);
       // A poll is not sent again: whatever it claimed is left to the reaper.
       if (worker === null || call.from === 'poll') return true;
-      putWorker(world, { ...worker, unanswered: [...worker.unanswered, call.run] });
+      if (call.from !== 'look') putWorker(world, { ...worker, unanswered: [...worker.unanswered, call.run] });
+      // A worker that stops looks once.
+      else if (worker.mode !== 'stopping') {
+        putWorker(world, { ...worker, lookingFor: [...worker.lookingFor, call.run] });
+      }
       return true;
     }
     case 'settle':

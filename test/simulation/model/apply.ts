@@ -9,10 +9,12 @@
 import { assertNever } from '@spine/core';
 import { findCall } from './actions.ts';
 import type { Action, CallAction } from './actions.ts';
+import { applyAdoption } from './adoption.ts';
 import { learn, onCut } from './answers.ts';
 import { applyClient } from './client.ts';
-import { execute, report } from './database.ts';
+import { execute } from './database.ts';
 import { clientViolations } from './invariants.ts';
+import { report } from './observer.ts';
 import { applyQueue } from './queue.ts';
 import { applyService } from './services.ts';
 import { applyWorker } from './worker.ts';
@@ -39,6 +41,9 @@ function step(world: World, action: Action): boolean {
     case 'resend':
     case 'resubmit':
       return applyClient(world, action);
+    case 'adopt':
+    case 'adopt_and_cancel':
+      return world.plan.adopts && applyAdoption(world, action);
     case 'lose_hint':
     case 'duplicate_hint':
     case 'flush':
@@ -62,6 +67,8 @@ function step(world: World, action: Action): boolean {
     case 'deliver':
     case 'poll':
     case 'claim_again':
+    case 'expect':
+    case 'look':
     case 'end':
     case 'settle':
     case 'event':

@@ -1,5 +1,6 @@
 /** Clients and the API process that serves them. */
 import type { ClientAction } from './actions.ts';
+import { hintEarly } from './early.ts';
 import type { World } from './world.ts';
 
 /**
@@ -13,7 +14,14 @@ export function applyClient(world: World, action: ClientAction): boolean {
   if (run === null) return false;
   const after = world.guards.submitAnswersAfterCommit;
   world.sent.push({
-    call: { type: 'submit', client: action.client, run, hinted: world.queueUp },
+    call: {
+      type: 'submit',
+      client: action.client,
+      run,
+      hinted: world.queueUp,
+      early: action.type !== 'resend' && hintEarly(world, action.client, run),
+      sentAt: world.now,
+    },
     caller: after ? 'waiting' : 'gone',
     answer: null,
   });

@@ -1,10 +1,12 @@
 /** Postgres in the simulation: executes one statement at a time, and reports every broken invariant to the observer. */
 import { assertNever, isTerminal } from '@spine/core';
-import { cancelRow, expireRow, insertRow, pauseRow, reapRow, relayRow } from './service-statements.ts';
+import { insertRow } from './insert-statements.ts';
+import type { Cause } from './invariants.ts';
+import { claimedOf, newRun, observe, report, runAfter } from './observer.ts';
+import { cancelRow, expireRow, pauseRow, reapRow, relayRow } from './service-statements.ts';
 import { resumeRow, unhintRow } from './service-statements.ts';
+import { commit, store } from './storing.ts';
 import { claimRow, handlerEventRow, heartbeatRow, isHeldBy, settleRow } from './worker-statements.ts';
-import { violationsOf } from './invariants.ts';
-import type { Cause, Violation } from './invariants.ts';
 import type { Change } from './row.ts';
 import type { Answer, Call, Claimed, Run, World } from './world.ts';
 
@@ -16,6 +18,12 @@ export function execute(world: World, call: Call): Answer | null {
   switch (call.type) {
     case 'submit':
       return submit(world, call);
+    case 'begin':
+      return { type: 'begin', at: world.now };
+    case 'store':
+      return store(world, call);
+    case 'commit':
+      return commit(world, call);
     case 'claim':
       return claim(world, call);
     case 'settle':
@@ -59,45 +67,22 @@ export function execute(world: World, call: Call): Answer | null {
   }
 }
 
-/** Remembers the first violation. */
-export function report(world: World, violation: Violation): void {
-  world.violation ??= world.ignored.has(violation.invariant) ? null : violation;
-}
-
 /** The one place where a row changes. Answers whether it did. */
 function write(world: World, number: number, cause: Cause, decide: (run: Run) => Change | null): boolean {
   const before = world.runs[number] ?? null;
   const change = before === null ? null : decide(before);
   if (before === null || change === null) return false;
-  const after: Run = {
-    ...before,
-    row: change.row,
-    holder: holderAfter(before, change, cause),
-    claims: before.claims + (cause.type === 'claim' ? 1 : 0),
-    settledBy:
-      cause.type === 'settle' || cause.type === 'hand_back'
-        ? [...before.settledBy, cause.token]
-        : before.settledBy,
-    terminalEvents: before.terminalEvents + (change.event?.terminal === true ? 1 : 0),
-    deadLetters: before.deadLetters + (change.deadLetter ? 1 : 0),
-  };
+  const after = runAfter(before, change, cause);
   if (isRefusedByBackstop(world, before, after)) {
     world.refused += 1;
     return false;
   }
-  for (const violation of violationsOf(before, after, cause, change.event, world)) {
-    report(world, violation);
-  }
+  observe(world, before, after, cause, change);
   world.runs[number] = after;
   if (change.row.status === 'dead_lettered' && !change.deadLetter) {
     world.sent.push({ call: { type: 'dead_letter', run: number }, caller: 'gone', answer: null });
   }
   return true;
-}
-
-function holderAfter(before: Run, change: Change, cause: Cause): Run['holder'] {
-  if (cause.type === 'claim') return { token: cause.token, epoch: change.row.epoch };
-  return change.row.status === 'running' ? before.holder : null;
 }
 
 /** What the schema refuses by itself, where the world has its backstops. */
@@ -118,16 +103,7 @@ function submit(world: World, call: CallOf<'submit'>): Answer {
   }
   const spec = world.plan.clients[client];
   if (spec === undefined) throw new RangeError(`no client ${client}`);
-  world.runs[run] = {
-    client,
-    row: insertRow(spec, hinted, world.now).row,
-    holder: null,
-    claims: 0,
-    starts: [],
-    settledBy: [],
-    terminalEvents: 0,
-    deadLetters: 0,
-  };
+  world.runs[run] = newRun(client, insertRow(spec, hinted, world.now).row);
   return { type: 'submit', run, inserted: true };
 }
 
@@ -135,20 +111,16 @@ function claim(world: World, call: CallOf<'claim'>): Answer {
   const { worker, run: number, from } = call;
   const { lanePaused } = world;
   const token = world.runs[number]?.claims ?? 0;
-  const taken = write(world, number, { type: 'claim', token }, ({ row }) =>
-    claimRow(row, { worker, overdue: from === 'poll', lanePaused }, world.now, world.guards),
-  );
-  if (taken) return { type: 'claim', claimed: claimedOf(world, number), own: false };
-  const row = world.runs[number]?.row;
-  const own = from === 'resend' && row !== undefined && isHeldBy(row, worker);
-  return { type: 'claim', claimed: own ? claimedOf(world, number) : null, own };
-}
-
-function claimedOf(world: World, number: number): Claimed | null {
-  const run = world.runs[number];
-  if (!run?.holder) return null;
-  const { epoch, attempt, spec } = run.row;
-  return { run: number, token: run.holder.token, epoch, attempt, spec };
+  const taken =
+    from !== 'look' &&
+    write(world, number, { type: 'claim', token }, ({ row }) =>
+      claimRow(row, { worker, overdue: from === 'poll', lanePaused }, world.now, world.guards),
+    );
+  const run = world.runs[number] ?? null;
+  if (taken) return { type: 'claim', claimed: claimedOf(run, number), own: false };
+  const looks = from === 'resend' || from === 'look';
+  const own = looks && run !== null && isHeldBy(run.row, worker);
+  return { type: 'claim', claimed: own ? claimedOf(run, number) : null, own };
 }
 
 function settle(world: World, call: CallOf<'settle'>): Answer {

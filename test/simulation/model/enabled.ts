@@ -2,9 +2,11 @@
 import { isTerminal } from '@spine/core';
 import { refOf } from './actions.ts';
 import type { Action, HandlerEnd } from './actions.ts';
+import { isExpected, LOOKS_MS, TRUSTED_MS } from './early.ts';
 import { HEARTBEAT_MS, REAP_GRACE_MS, waitsUntil } from './row.ts';
 import { canService } from './services.ts';
-import { freeSlots, isSettling } from './worker.ts';
+import { freeSlots } from './slots.ts';
+import { isSettling } from './worker.ts';
 import type { Attempt, Worker, World } from './world.ts';
 
 export type Emit = (action: Action) => void;
@@ -16,7 +18,10 @@ const SERVICES = ['reap', 'relay', 'expire'] as const;
 /** Steps but the passing of time, each once. */
 export function enabledActions(world: World, emit: Emit): void {
   for (const [client, { state }] of world.clients.entries()) {
-    if (state === 'idle') emit({ type: 'submit', client });
+    if (state === 'idle') {
+      emit({ type: 'submit', client });
+      if (world.plan.adopts) adoptions(world, client, emit);
+    }
     if (state === 'unanswered') {
       emit({ type: 'resend', client });
       emit({ type: 'resubmit', client });
@@ -29,6 +34,14 @@ export function enabledActions(world: World, emit: Emit): void {
   for (let run = 0; run < world.runs.length; run += 1) {
     for (const type of SERVICES) if (canService(world, { type, run })) emit({ type, run });
     for (const type of OPERATORS) if (canService(world, { type, run })) emit({ type, run });
+  }
+}
+
+function adoptions(world: World, client: number, emit: Emit): void {
+  for (const [worker, state] of world.workers.entries()) {
+    if (state.mode !== 'up' || freeSlots(world, state) <= 0) continue;
+    emit({ type: 'adopt', client, worker });
+    emit({ type: 'adopt_and_cancel', client, worker });
   }
 }
 
@@ -50,7 +63,7 @@ function hints(world: World, emit: Emit): void {
   }
   emit({ type: 'queue_down' });
   if (world.hints.length > 0) emit({ type: 'flush' });
-  for (const run of new Set(world.hints)) {
+  for (const run of new Set(world.hints.map((hint) => hint.run))) {
     emit({ type: 'lose_hint', run });
     emit({ type: 'duplicate_hint', run });
     for (const [worker, { mode }] of world.workers.entries()) {
@@ -60,7 +73,7 @@ function hints(world: World, emit: Emit): void {
 }
 
 function ofWorker(world: World, worker: number, state: Worker, emit: Emit): void {
-  const { mode, attempts, unanswered } = state;
+  const { mode, attempts, unanswered, lookingFor } = state;
   if (mode === 'down') {
     emit({ type: 'restart', worker });
     return;
@@ -71,12 +84,16 @@ function ofWorker(world: World, worker: number, state: Worker, emit: Emit): void
     return;
   }
   if (mode === 'up') {
+    for (const { run } of state.expecting) {
+      if (isExpected(world, state, run)) emit({ type: 'expect', worker, run });
+    }
     emit({ type: 'freeze', worker });
     emit({ type: 'stop', worker });
     if (world.plan.polls && freeSlots(world, state) > 0) polls(world, worker, emit);
-  } else if (attempts.length === 0 && unanswered.length === 0) {
+  } else if (attempts.length === 0 && unanswered.length === 0 && lookingFor.length === 0) {
     emit({ type: 'exit', worker });
   }
+  for (const run of new Set(lookingFor)) emit({ type: 'look', worker, run });
   for (const run of new Set(unanswered)) emit({ type: 'claim_again', worker, run });
   if (attempts.length > 0) emit({ type: 'heartbeat', worker });
   for (const attempt of attempts) ofAttempt(world, worker, state, attempt, emit);
@@ -117,6 +134,13 @@ export function untilNextTimer(world: World, heartbeatMs = HEARTBEAT_MS): number
     at(row.dispatchAfter);
     at(waitsUntil(row));
   }
+  for (const { call, caller, answer } of world.sent) {
+    if (call.type === 'submit' && call.early && caller === 'waiting') at(call.sentAt + TRUSTED_MS);
+    if (call.type !== 'commit' || answer !== null) continue;
+    const { leaseExpiresAt } = call.stored.row;
+    at(leaseExpiresAt === null ? null : leaseExpiresAt + REAP_GRACE_MS + 1);
+  }
+  for (const { expecting } of world.workers) for (const { since } of expecting) at(since + LOOKS_MS);
   const held = world.runs.some((run) => run?.row.status === 'running');
   const wait = Math.min(next - world.now, held ? heartbeatMs : Infinity);
   return wait === Infinity ? null : wait;

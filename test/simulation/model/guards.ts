@@ -8,6 +8,24 @@ export interface Guards {
   /** Unique index on the idempotency key. */
   readonly submitUniqueKey: boolean;
 
+  /** A run is stored as claimed only while its lane goes. */
+  readonly adoptLane: boolean;
+  /** Only a run is stored as claimed that starts at once: no time to wait for, none to be over. */
+  readonly adoptPlain: boolean;
+  readonly adoptRaisesEpoch: boolean;
+  /** Where the lease of a run that is stored as claimed begins: no earlier than its worker counts it from, or before. */
+  readonly adoptLease: 'statement' | 'transaction';
+  /** When a run that was stored as claimed begins: once it has committed, or with the answer to its INSERT. */
+  readonly adoptBegins: 'on_commit' | 'on_insert';
+  /** What its own transaction has cancelled again does not begin. */
+  readonly adoptWithdrawn: boolean;
+  /** After a COMMIT without an answer the worker looks whether the run is there. */
+  readonly adoptLooks: boolean;
+  /** A worker that does not find the run of an early hint looks for it again. */
+  readonly earlyLooks: boolean;
+  /** A run that took long to be stored is hinted a second time. */
+  readonly earlySecondHint: boolean;
+
   /** Claims take waiting runs only. */
   readonly claimStatus: boolean;
   /** Claims take runs that are available only. */
@@ -78,6 +96,15 @@ export interface Guards {
 export const RECOMMENDED: Guards = {
   submitAnswersAfterCommit: true,
   submitUniqueKey: true,
+  adoptLane: true,
+  adoptPlain: true,
+  adoptRaisesEpoch: true,
+  adoptLease: 'statement',
+  adoptBegins: 'on_commit',
+  adoptWithdrawn: true,
+  adoptLooks: true,
+  earlyLooks: true,
+  earlySecondHint: true,
   claimStatus: true,
   claimDue: true,
   claimBudget: true,

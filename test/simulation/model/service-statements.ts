@@ -1,38 +1,13 @@
 /**
- * What submitters, operators and the scheduler's services write, as functions of a row: null is a statement that touched
+ * What operators and the scheduler's services write, as functions of a row: null is a statement that touched
  * nothing. `matches-sql.spec.ts` compares each with the statement of the same name in libs/database/src/runs.
  */
 import { isTerminal } from '@spine/core';
-import { CRASH_LIMIT, HINT_HORIZON_MS } from '@spine/database';
+import { CRASH_LIMIT } from '@spine/database';
 import type { RunStatus } from '@spine/core';
 import type { Guards } from './guards.ts';
 import { hasExpired, HINT_GRACE_MS, isOverdue, isWaiting, leaseIsOver } from './row.ts';
-import type { Change, Row, Spec } from './row.ts';
-
-/** A row that did not exist before; `hinted` says that a hint follows. */
-export function insertRow(spec: Spec, hinted: boolean, now: number): Change {
-  const wait = spec.runAfterMs ?? 0;
-  const availableAt = now + wait;
-  const from = Math.max(availableAt, now);
-  const row: Row = {
-    status: availableAt > now ? 'pending' : 'queued',
-    epoch: 0,
-    attempt: 0,
-    crashCount: 0,
-    started: false,
-    leaseOwner: null,
-    leaseExpiresAt: null,
-    deadlineAt: null,
-    availableAt,
-    dispatchAfter: from + (hinted && wait <= HINT_HORIZON_MS ? HINT_GRACE_MS : 0),
-    dispatchNo: 0,
-    finishedEpoch: null,
-    expiresAt: spec.expiresMs === null ? null : now + spec.expiresMs,
-    runDeadlineAt: spec.deadlineMs === null ? null : from + spec.deadlineMs,
-    spec,
-  };
-  return { row, event: { type: 'submitted', epoch: 0, terminal: false }, deadLetter: false };
-}
+import type { Change, Row } from './row.ts';
 
 /** A run without its holder. */
 function taken(row: Row, status: RunStatus, raise: boolean): Row {

@@ -1,12 +1,13 @@
-/** A worker process, as libs/execution/src/worker has it. How an attempt ends is decided by the engine's own policy. */
-import { assertNever, ErrorCategory } from '@spine/core';
-import type { ErrorInfo } from '@spine/core';
-import type { Settlement } from '@spine/database';
-import { decideSettlement } from '@spine/execution';
-import type { AttemptEnd } from '@spine/execution';
-import type { AttemptAction, HandlerEnd, ProcessAction, WorkerAction } from './actions.ts';
-import { putWorker } from './answers.ts';
-import { takeHint } from './queue.ts';
+/** A worker process, as libs/execution/src/worker has it. */
+import { assertNever } from '@spine/core';
+import type { AttemptAction, ProcessAction, WorkerAction } from './actions.ts';
+import { wantAgain } from './adoption.ts';
+import { putWorker } from './attempts.ts';
+import { isExpected, takeExpected } from './early.ts';
+import { decide } from './handler-ends.ts';
+import { publish, takeHint } from './queue.ts';
+import { freeSlots, isStoring, openSlots } from './slots.ts';
+import { newWorker } from './world.ts';
 import type { Attempt, Call, Worker, World } from './world.ts';
 
 export function applyWorker(world: World, action: WorkerAction): boolean {
@@ -14,16 +15,26 @@ export function applyWorker(world: World, action: WorkerAction): boolean {
   if (worker === undefined || !isAble(worker, action)) return false;
   switch (action.type) {
     case 'deliver':
-      if (freeSlots(world, worker) <= 0 || !takeHint(world, action.run)) return false;
-      return send(world, { type: 'claim', worker: worker.id, run: action.run, from: 'hint' });
+      return freeSlots(world, worker) > 0 && acceptHint(world, worker, action.run);
     case 'poll':
       if (!world.plan.polls || freeSlots(world, worker) <= 0) return false;
-      return send(world, { type: 'claim', worker: worker.id, run: action.run, from: 'poll' });
+      return sendClaim(world, worker, action.run, 'poll');
     case 'claim_again': {
       const index = worker.unanswered.indexOf(action.run);
       if (index === -1) return false;
       putWorker(world, { ...worker, unanswered: worker.unanswered.toSpliced(index, 1) });
-      return send(world, { type: 'claim', worker: worker.id, run: action.run, from: 'resend' });
+      return sendClaim(world, worker, action.run, 'resend');
+    }
+    case 'look': {
+      const index = worker.lookingFor.indexOf(action.run);
+      if (index === -1) return false;
+      putWorker(world, { ...worker, lookingFor: worker.lookingFor.toSpliced(index, 1) });
+      return sendClaim(world, worker, action.run, 'look');
+    }
+    case 'expect': {
+      if (!isExpected(world, worker, action.run)) return false;
+      const claim = takeExpected(world, worker, action.run, freeSlots(world, worker) > 0);
+      return claim === null || send(world, claim);
     }
     case 'heartbeat':
       if (worker.attempts.length === 0 || isWaitingFor(world, worker, 'heartbeat')) return false;
@@ -56,12 +67,14 @@ function isAble({ mode }: Worker, { type }: WorkerAction): boolean {
       return mode !== 'down';
     case 'deliver':
     case 'poll':
+    case 'expect':
     case 'freeze':
     case 'stop':
       return mode === 'up';
     case 'exit':
       return mode === 'stopping';
     case 'claim_again':
+    case 'look':
     case 'end':
     case 'settle':
     case 'event':
@@ -73,23 +86,31 @@ function isAble({ mode }: Worker, { type }: WorkerAction): boolean {
   }
 }
 
+function acceptHint(world: World, worker: Worker, run: number): boolean {
+  const hint = takeHint(world, run);
+  if (hint === null) return false;
+  return sendClaim(world, worker, run, 'hint', hint.early ? world.now : null);
+}
+
+function sendClaim(
+  world: World,
+  worker: Worker,
+  run: number,
+  from: 'hint' | 'poll' | 'resend' | 'look',
+  expectedSince: number | null = null,
+): true {
+  return send(world, { type: 'claim', worker: worker.id, run, from, expectedSince });
+}
+
 function send(world: World, call: Call): true {
   world.sent.push({ call, caller: 'waiting', answer: null });
   return true;
 }
 
-/** What a worker waits for an answer of: its heartbeat, or a claim of any run. */
-function isWaitingFor(world: World, worker: Worker, type: 'heartbeat' | 'claim'): boolean {
+function isWaitingFor(world: World, worker: Worker, type: 'heartbeat'): boolean {
   return world.sent.some(
     ({ call, caller }) => call.type === type && call.worker === worker.id && caller === 'waiting',
   );
-}
-
-export function freeSlots(world: World, worker: Worker): number {
-  const claims = world.sent.filter(
-    ({ call, caller }) => call.type === 'claim' && call.worker === worker.id && caller === 'waiting',
-  ).length;
-  return world.plan.slots - worker.attempts.length - worker.unanswered.length - claims;
 }
 
 function applyAttempt(world: World, worker: Worker, action: AttemptAction): boolean {
@@ -159,20 +180,17 @@ function applyProcess(world: World, worker: Worker, { type }: ProcessAction): bo
       return true;
     case 'crash':
       hangUp(world, worker);
-      putWorker(world, { ...worker, mode: 'down', attempts: [], unanswered: [] });
+      putWorker(world, { ...newWorker(worker.id), mode: 'down' });
       return true;
     case 'restart':
-      putWorker(world, {
-        id: worker.id + world.plan.workers,
-        mode: 'up',
-        attempts: [],
-        unanswered: [],
-      });
+      putWorker(world, newWorker(worker.id + world.plan.workers));
       return true;
     case 'stop':
+      for (const { run } of worker.expecting) publish(world, run, true);
       putWorker(world, {
         ...worker,
         mode: 'stopping',
+        expecting: [],
         attempts: worker.attempts.map((attempt) =>
           attempt.phase === 'ended'
             ? attempt
@@ -181,8 +199,9 @@ function applyProcess(world: World, worker: Worker, { type }: ProcessAction): bo
       });
       return true;
     case 'exit':
-      if (worker.attempts.length > 0 || worker.unanswered.length > 0) return false;
-      if (isWaitingFor(world, worker, 'claim')) return false;
+      if (worker.attempts.length > 0 || worker.unanswered.length > 0 || worker.lookingFor.length > 0)
+        return false;
+      if (openSlots(world, worker) > 0) return false;
       hangUp(world, worker);
       putWorker(world, { ...worker, mode: 'down' });
       return true;
@@ -194,39 +213,9 @@ function applyProcess(world: World, worker: Worker, { type }: ProcessAction): bo
 /** The process is gone: its statements may still arrive, their answers reach nobody. */
 function hangUp(world: World, worker: Worker): void {
   world.sent = world.sent.flatMap((sent) => {
-    if (!('worker' in sent.call) || sent.call.worker !== worker.id) return [sent];
+    const { call, caller } = sent;
+    if (!('worker' in call) || call.worker !== worker.id) return [sent];
+    if (isStoring(call) && caller === 'waiting') wantAgain(world, call);
     return sent.answer === null ? [{ ...sent, caller: 'gone' as const }] : [];
   });
 }
-
-function decide({ attempt, epoch, spec }: Attempt, how: HandlerEnd): Settlement {
-  return decideSettlement({ ...spec, attempt, epoch }, endOf(how), 0);
-}
-
-function endOf(how: HandlerEnd): AttemptEnd {
-  switch (how) {
-    case 'returns':
-      return { type: 'returned', result: null };
-    case 'fails':
-      return { type: 'threw', error: errorOf(true) };
-    case 'fails_for_good':
-      return { type: 'threw', error: errorOf(false) };
-    case 'times_out':
-      return { type: 'timed_out', error: errorOf(true) };
-    case 'defers':
-      return { type: 'deferred', delayMs: DEFER_MS, reason: 'not yet' };
-    default:
-      return assertNever(how);
-  }
-}
-
-/** How long handlers put themselves off. */
-const DEFER_MS = 5_000;
-
-const errorOf = (retryable: boolean): ErrorInfo => ({
-  message: 'it broke',
-  type: 'Error',
-  category: ErrorCategory.UNKNOWN,
-  retryable,
-  retryAfterSeconds: null,
-});

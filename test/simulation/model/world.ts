@@ -20,6 +20,10 @@ export interface Plan {
   readonly skewMs: number;
   /** As many instances of a service as may have read the same run before either writes. */
   readonly instances: number;
+  /** Whether workers take runs that their own process stores. */
+  readonly adopts: boolean;
+  /** Whether the API sends the hint of a run while its row is on its way. */
+  readonly early: boolean;
   /** Whether the answer of a statement is a step of its own. */
   readonly answers: 'separate' | 'prompt';
 }
@@ -66,6 +70,31 @@ export interface Worker {
   readonly attempts: readonly Attempt[];
   /** Runs of claims whose answer was lost, to be sent again. */
   readonly unanswered: readonly number[];
+  /** Runs that may have been stored as claimed by this worker: nobody has answered their COMMIT. */
+  readonly lookingFor: readonly number[];
+  /** Runs of early hints that were not there yet. */
+  readonly expecting: readonly Expected[];
+}
+
+export interface Expected {
+  readonly run: number;
+  /** When their hint came. */
+  readonly since: number;
+}
+
+export interface Hint {
+  readonly run: number;
+  /** Sent while the row was on its way. */
+  readonly early: boolean;
+}
+
+/** A transaction of a worker's process that stores a run, for the worker to take. */
+interface Storing {
+  readonly client: number;
+  readonly run: number;
+  readonly worker: number;
+  /** Whether the same transaction cancels the run again. */
+  readonly withdrawn: boolean;
 }
 
 export interface Client {
@@ -81,12 +110,37 @@ export type Call =
       readonly client: number;
       readonly run: number;
       readonly hinted: boolean;
+      /** Whether a hint was sent with it. */
+      readonly early: boolean;
+      readonly sentAt: number;
     }
+  | (Storing & { readonly type: 'begin' })
+  | (Storing & {
+      readonly type: 'store';
+      readonly hinted: boolean;
+      /** Whether the worker has room for it. */
+      readonly wanted: boolean;
+      /** When the transaction began. */
+      readonly begunAt: number;
+      /** When the worker was asked, which is what it counts the lease from. */
+      readonly askedAt: number;
+    })
+  | (Storing & {
+      readonly type: 'commit';
+      readonly askedAt: number;
+      /** What nobody else sees before. */
+      readonly stored: Run;
+      /** What the INSERT has answered. */
+      readonly claimed: Claimed | null;
+    })
   | {
       readonly type: 'claim';
       readonly worker: number;
       readonly run: number;
-      readonly from: 'hint' | 'poll' | 'resend';
+      /** `look` only looks whether the run is this worker's. */
+      readonly from: 'hint' | 'poll' | 'resend' | 'look';
+      /** When the early hint came that brought it; null for any other claim. */
+      readonly expectedSince: number | null;
     }
   | {
       readonly type: 'settle';
@@ -112,7 +166,9 @@ export type Call =
     };
 
 export type Answer =
-  | { readonly type: 'submit'; readonly run: number; readonly inserted: boolean }
+  | { readonly type: 'submit' | 'commit'; readonly run: number; readonly inserted: boolean }
+  | { readonly type: 'begin'; readonly at: number }
+  | { readonly type: 'store'; readonly stored: Run; readonly claimed: Claimed | null }
   | {
       readonly type: 'claim';
       readonly claimed: Claimed | null;
@@ -145,8 +201,8 @@ export interface World {
   clients: Client[];
   workers: Worker[];
   sent: Sent[];
-  /** The queue's jobs, each naming a run. */
-  hints: number[];
+  /** The queue's jobs. */
+  hints: Hint[];
   /** Runs of finished jobs that the queue keeps; only looked at with fixed job ids. */
   kept: number[];
   queueUp: boolean;
@@ -165,12 +221,7 @@ export function newWorld(plan: Plan, guards: Guards, ignored: Iterable<Invariant
     now: 0,
     runs: [],
     clients: plan.clients.map(() => ({ state: 'idle', run: null })),
-    workers: Array.from({ length: plan.workers }, (_, id) => ({
-      id,
-      mode: 'up',
-      attempts: [],
-      unanswered: [],
-    })),
+    workers: Array.from({ length: plan.workers }, (_, id) => newWorker(id)),
     sent: [],
     hints: [],
     kept: [],
@@ -179,6 +230,10 @@ export function newWorld(plan: Plan, guards: Guards, ignored: Iterable<Invariant
     refused: 0,
     violation: null,
   };
+}
+
+export function newWorker(id: number): Worker {
+  return { id, mode: 'up', attempts: [], unanswered: [], lookingFor: [], expecting: [] };
 }
 
 export function copyWorld(world: World): World {

@@ -43,6 +43,10 @@ export function describeAction(action: Action): string {
       return `the API sends the row of client ${action.client} again`;
     case 'resubmit':
       return `client ${action.client} submits anew with its key`;
+    case 'adopt':
+      return `worker ${action.worker} stores the run of client ${action.client} for itself`;
+    case 'adopt_and_cancel':
+      return `worker ${action.worker} stores the run of client ${action.client} for itself, and cancels it at once`;
     case 'execute':
       return `Postgres executes the ${callName(action.ref)}`;
     case 'answer':
@@ -57,6 +61,10 @@ export function describeAction(action: Action): string {
       return `worker ${action.worker} polls and claims run ${action.run}`;
     case 'claim_again':
       return `worker ${action.worker} sends its claim of run ${action.run} again`;
+    case 'expect':
+      return `worker ${action.worker} looks again for run ${action.run}, whose hint came early`;
+    case 'look':
+      return `worker ${action.worker} looks whether run ${action.run} was stored for it`;
     case 'end':
       return `the handler of run ${action.run} in worker ${action.worker} ${action.how.replaceAll('_', ' ')}`;
     case 'settle':

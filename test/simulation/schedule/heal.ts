@@ -6,8 +6,8 @@ import { isTerminal } from '@spine/core';
 import { FAULTS } from '../model/actions.ts';
 import type { Action } from '../model/actions.ts';
 import { apply } from '../model/apply.ts';
-import { report } from '../model/database.ts';
 import { enabledActions, untilNextTimer } from '../model/enabled.ts';
+import { report } from '../model/observer.ts';
 import type { World } from '../model/world.ts';
 
 /** Longer than any chain of leases, time-outs, delays and hint pauses that a plan allows. */

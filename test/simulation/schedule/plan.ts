@@ -16,7 +16,18 @@ export interface Chances {
 /** How much less likely a slow statement is the next to be executed. */
 export const SLOWNESS = 0.03;
 
-const MAY_BE_SLOW = ['claim', 'settle', 'heartbeat', 'event', 'reap', 'relay', 'expire', 'unhint'] as const;
+const MAY_BE_SLOW = [
+  'submit',
+  'commit',
+  'claim',
+  'settle',
+  'heartbeat',
+  'event',
+  'reap',
+  'relay',
+  'expire',
+  'unhint',
+] as const;
 
 /** Relative to each other; per step that is possible, not per kind. */
 const WEIGHTS: Readonly<Record<ActionType, number>> = {
@@ -24,6 +35,8 @@ const WEIGHTS: Readonly<Record<ActionType, number>> = {
   submit: 3,
   resend: 3,
   resubmit: 1,
+  adopt: 1.5,
+  adopt_and_cancel: 0.2,
   execute: 6,
   answer: 6,
   cut: 0.8,
@@ -31,6 +44,8 @@ const WEIGHTS: Readonly<Record<ActionType, number>> = {
   deliver: 2,
   poll: 0.5,
   claim_again: 3,
+  expect: 3,
+  look: 3,
   end: 0.7,
   settle: 4,
   event: 0.2,
@@ -87,6 +102,8 @@ function planOf(random: Random): Plan {
     polls: random.chance(0.5),
     skewMs: random.pick([0, 300_000]),
     instances: 2,
+    adopts: random.chance(0.5),
+    early: random.chance(0.5),
     answers: 'separate',
   };
 }

@@ -1,6 +1,7 @@
 /** The model's table: the functions of `../model`, a row at a time. */
 import { assertNever } from '@spine/core';
 import type { Guards } from '../model/guards.ts';
+import { adoptRow, insertRow } from '../model/insert-statements.ts';
 import type { Change, Row } from '../model/row.ts';
 import * as service from '../model/service-statements.ts';
 import * as worker from '../model/worker-statements.ts';
@@ -29,18 +30,8 @@ export class ModelledTable implements Table {
       case 'advance':
         this.#now += operation.ms;
         return [];
-      case 'insert': {
-        const stored: Stored = {
-          row: service.insertRow(operation.spec, true, 0).row,
-          events: [],
-          deadLetters: 0,
-        };
-        this.#runs.push(stored);
-        this.#change(this.#runs.length - 1, () =>
-          service.insertRow(operation.spec, operation.hinted, this.#now),
-        );
-        return [stored.row.status];
-      }
+      case 'insert':
+        return this.#insert(operation);
       case 'pause_lane':
       case 'resume_lane': {
         const paused = operation.type === 'pause_lane';
@@ -114,6 +105,18 @@ export class ModelledTable implements Table {
       events: [...events],
       dead_letters: deadLetters,
     }));
+  }
+
+  #insert({ spec, hinted, claimedBy, lateMs }: Extract<Operation, { type: 'insert' }>): Shown {
+    const inserted = insertRow(spec, hinted, this.#now);
+    const number = this.#runs.push({ row: inserted.row, events: [], deadLetters: 0 }) - 1;
+    this.#change(number, () => inserted);
+    if (claimedBy !== null) {
+      const begunAt = this.#now;
+      const input = { worker: claimedBy, lanePaused: this.#lanePaused, begunAt, now: begunAt + lateMs };
+      this.#change(number, (row) => adoptRow(row, input, this.#guards));
+    }
+    return [this.#row(number).status];
   }
 
   #number(run: number): number {

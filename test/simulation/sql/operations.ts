@@ -14,7 +14,17 @@ export interface SettleTarget extends Target {
 }
 
 export type Operation =
-  | { readonly type: 'insert'; readonly spec: Spec; readonly hinted: boolean }
+  | {
+      readonly type: 'insert';
+      readonly spec: Spec;
+      readonly hinted: boolean;
+      /** An earlier send of it may have committed. */
+      readonly ambiguous: boolean;
+      /** The worker that takes it as it is stored; null for none. */
+      readonly claimedBy: number | null;
+      /** How long its transaction has lasted when the statement comes. */
+      readonly lateMs: number;
+    }
   | { readonly type: 'advance'; readonly ms: number }
   | { readonly type: 'claim'; readonly worker: number; readonly runs: readonly number[] }
   | { readonly type: 'poll'; readonly worker: number }
@@ -79,7 +89,14 @@ function of<T extends Operation['type']>(...types: T[]): fc.Arbitrary<T> {
   return fc.constantFrom<T[]>(...types);
 }
 
-const insert = fc.record({ type: of('insert'), spec, hinted: fc.boolean() });
+const insert = fc.record({
+  type: of('insert'),
+  spec,
+  hinted: fc.boolean(),
+  ambiguous: fc.boolean(),
+  claimedBy: fc.option(worker),
+  lateMs: fc.constantFrom(0, 0, 1_500),
+});
 
 /** Each as often as it takes for runs to get somewhere. */
 const operation: fc.Arbitrary<Operation> = fc.oneof(

@@ -12,6 +12,8 @@ import { settlementFor, WORKERS } from './operations.ts';
 import type { Operation, SettleTarget, Target } from './operations.ts';
 import type { Shown, ShownRun, Table } from './tables.ts';
 
+type Insert = Extract<Operation, { type: 'insert' }>;
+
 const SOURCE = 'simulation';
 const HANDLERS = ['task:echo'];
 const LANE = DEFAULTS.lane;
@@ -35,7 +37,7 @@ export class StoredTable implements Table {
         await this.#base.setTime(this.#now);
         return [];
       case 'insert':
-        return this.#insert(operation.spec, operation.hinted);
+        return this.#insert(operation);
       case 'pause_lane':
         return [String(await database.pauseLane(pool, LANE, SOURCE, null))];
       case 'resume_lane':
@@ -110,7 +112,7 @@ export class StoredTable implements Table {
     }));
   }
 
-  async #insert(spec: Spec, hinted: boolean): Promise<Shown> {
+  async #insert({ spec, hinted, ambiguous, claimedBy, lateMs }: Insert): Promise<Shown> {
     const at = (ms: number | null): Date | null => (ms === null ? null : new Date(BASE + this.#now + ms));
     const run = runOf(
       {},
@@ -126,7 +128,10 @@ export class StoredTable implements Table {
     );
     this.#ids.push(run.runId);
     this.#specs.push(spec);
-    const outcomes = await database.insertRuns(this.#base.pool, [run], { ambiguous: false, hinted });
+    const claim = claimedBy === null ? null : { ...this.#by(claimedBy), runIds: new Set([run.runId]) };
+    if (lateMs > 0) await this.#base.setTime(this.#now, lateMs);
+    const outcomes = await database.insertRuns(this.#base.pool, [run], { ambiguous, hinted, claim });
+    if (lateMs > 0) await this.#base.setTime(this.#now);
     return outcomes.map((outcome) => (outcome.type === 'inserted' ? outcome.status : outcome.type));
   }
 

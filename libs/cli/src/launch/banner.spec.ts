@@ -44,6 +44,13 @@ describe('the banner', () => {
     }
   });
 
+  it('tells where commands have to look, when it is not where they do', () => {
+    expect(renderBanner({ ...facts, url: 'http://127.0.0.1:3001' })).toContain(
+      ' export SPINE_URL=http://127.0.0.1:3001\n',
+    );
+    expect(renderBanner(facts)).not.toContain('SPINE_URL');
+  });
+
   it('gives curl lines that a shell reads as meant, whatever the file is called', () => {
     const [hello, finra] = curlWords(renderBanner(facts));
     expect(hello?.slice(0, 3)).toEqual(['curl', '-s', 'http://127.0.0.1:3000/api/v1/runs']);

@@ -15,6 +15,9 @@ export interface BannerFacts {
   readonly elapsedMs: number;
 }
 
+/** Where the commands of `spine` look for the API when SPINE_URL says nothing. */
+const COMMANDS_LOOK_AT = 'http://127.0.0.1:3000';
+
 /** The address to open from this machine: 0.0.0.0 and :: can be listened on, not visited. */
 export function visitUrl(host: string, port: number): string {
   const visited = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
@@ -38,6 +41,7 @@ export function renderBanner(facts: BannerFacts): string {
     ['API', url],
     ['API docs', `${url}/docs`],
     ['Bull Board', `${url}/admin/queues`],
+    ...(url === COMMANDS_LOOK_AT ? [] : [['For npx', `export SPINE_URL=${url}`] satisfies [string, string]]),
     [
       'Access',
       open ? 'open (local mode): no key is asked for on this address' : 'with a key of SPINE_API_KEYS',

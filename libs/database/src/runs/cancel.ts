@@ -97,8 +97,12 @@ async function cancelTreesIn(
   return { roots: rows, descendants: await cancelDescendants(on, rows, source) };
 }
 
-function messagesOf({ roots, descendants }: CancelledTrees): ControlMessage[] {
-  return [...roots, ...[...descendants.values()].flat()]
+function rowsOf({ roots, descendants }: CancelledTrees): readonly CancelledRow[] {
+  return [...roots, ...[...descendants.values()].flat()];
+}
+
+function messagesOf(cancelled: CancelledTrees): ControlMessage[] {
+  return rowsOf(cancelled)
     .filter((row) => row.old_status === 'running')
     .map(({ id, epoch }) => ({ type: 'taken', runId: id, epoch, reason: 'cancelled' }));
 }
@@ -106,15 +110,18 @@ function messagesOf({ roots, descendants }: CancelledTrees): ControlMessage[] {
 /**
  * Cancels runs with all they have started as a part of the transaction of `on`, whose commit tells their workers. Runs
  * that have ended are left as they are. May deadlock with a settlement of the same runs: the transaction is to be tried again.
+ * @returns all that it has cancelled.
  */
 export async function cancelRunsIn(
   on: Queryable,
   runIds: readonly string[],
   reason: string | null,
   source: string,
-): Promise<void> {
-  if (runIds.length === 0) return;
-  await notifyWorkers(on, messagesOf(await cancelTreesIn(on, runIds, reason, source)));
+): Promise<readonly string[]> {
+  if (runIds.length === 0) return [];
+  const cancelled = await cancelTreesIn(on, runIds, reason, source);
+  await notifyWorkers(on, messagesOf(cancelled));
+  return rowsOf(cancelled).map(({ id }) => id);
 }
 
 /** The same for the runs alone: what they have started is left as it is. */

@@ -5,14 +5,15 @@
  * 2. What none answers (handler, lane, tag, completed) is looked for among the newest {@link SEARCH_LIMIT} of those, and no
  *    further: a page costs the same whatever the table holds. An index for it would be written to three times a run, for a
  *    question that is asked now and then.
- * 3. Nothing is lost: a search that ends before everything was looked at says where the next page goes on.
+ * 3. Nothing is lost: a search that ends before everything was looked at says where the next page goes on. The page and its
+ *    end are of one view of the table, whatever comes and goes meanwhile.
  * 4. A page reads no more runs than it shows, and one. What it says of their number costs more than that, and is not asked
  *    again where the caller knows it.
  */
 import { sql } from 'kysely';
 import type { RawBuilder } from 'kysely';
 import type { RunStatus } from '@spine/core';
-import type { Db } from '../sql/kysely.ts';
+import type { Db, DbTransaction } from '../sql/kysely.ts';
 import type { Queryable } from '../sql/pool.ts';
 import { ACTIVE_STATUSES } from './active.ts';
 import { preparedPage, UNSUCCESSFUL_STATUSES } from './list-page.ts';
@@ -109,7 +110,7 @@ async function countOf(db: Db, filter: Split): Promise<number> {
 }
 
 /** The last run that a search has looked at; null when it has looked at all. */
-async function searchEnd(db: Db, filter: Split, before?: string): Promise<string | null> {
+async function searchEnd(db: Db | DbTransaction, filter: Split, before?: string): Promise<string | null> {
   if (filter.rest === null) return null;
   const { rows } = await sql<{ id: string }>`
     SELECT id FROM runs WHERE ${isCandidate(filter, before)}
@@ -124,25 +125,41 @@ async function totalOf(db: Db, filter: Split): Promise<RunTotal> {
   return { total: Math.min(count, COUNT_LIMIT), totalIsCapped };
 }
 
-/** One run more than the page shows, where there is one. */
+/** One run more than the page shows, where there is one; and where a search has ended that did not fill the page. */
+interface Read {
+  readonly rows: readonly RunRow[];
+  readonly end: string | null;
+}
+
 async function readPage(
   db: Db,
   filter: RunFilter,
   page: RunPageRequest,
   hot: Queryable | undefined,
-): Promise<RunRow[]> {
+): Promise<Read> {
   const prepared = hot === undefined ? null : preparedPage(filter, page);
-  if (hot !== undefined && prepared !== null) return (await hot.query<RunRow>(prepared)).rows;
+  if (hot !== undefined && prepared !== null)
+    return { rows: (await hot.query<RunRow>(prepared)).rows, end: null };
   const parts = split(filter);
+  if (parts.rest !== null) return search(db, parts, page);
   const { limit, offset, beforeRunId } = page;
-  const { rows } = await (
-    parts.rest === null
-      ? sql<RunRow>`SELECT ${ALL_COLUMNS} FROM runs WHERE ${isCandidate(parts, beforeRunId)}
-          ORDER BY id DESC LIMIT ${limit + 1}::integer OFFSET ${offset}::integer`
-      : sql<RunRow>`SELECT ${ALL_COLUMNS} FROM runs
-          WHERE id = ANY (ARRAY(${matchingIds(parts, beforeRunId, limit + 1, offset)})) ORDER BY id DESC`
-  ).execute(db);
-  return rows;
+  const { rows } = await sql<RunRow>`SELECT ${ALL_COLUMNS} FROM runs WHERE ${isCandidate(parts, beforeRunId)}
+    ORDER BY id DESC LIMIT ${limit + 1}::integer OFFSET ${offset}::integer`.execute(db);
+  return { rows, end: null };
+}
+
+/** In one view of the table: else runs that leave it between the two statements would move the end past others. */
+function search(db: Db, parts: Split, { limit, offset, beforeRunId }: RunPageRequest): Promise<Read> {
+  return db
+    .transaction()
+    .setIsolationLevel('repeatable read')
+    .execute(async (trx) => {
+      const { rows } = await sql<RunRow>`SELECT ${ALL_COLUMNS} FROM runs
+        WHERE id = ANY (ARRAY(${matchingIds(parts, beforeRunId, limit + 1, offset)})) ORDER BY id DESC`.execute(
+        trx,
+      );
+      return { rows, end: rows.length > limit ? null : await searchEnd(trx, parts, beforeRunId) };
+    });
 }
 
 /** Runs that match, newest first. */
@@ -154,20 +171,17 @@ export async function listRuns(
 ): Promise<RunListPage> {
   const { limit, offset, beforeRunId } = page;
   const parts = split(filter);
-  const rows = await readPage(db, filter, page, hot);
+  const { rows, end } = await readPage(db, filter, page, hot);
   const runs = rows.slice(0, limit).map(toRunRecord);
   if (rows.length > limit) {
     const total = known ?? (await totalOf(db, parts));
     return { runs, ...total, hasMore: true, nextBefore: runs.at(-1)?.runId ?? null, searchEnded: false };
   }
-  const end = await searchEnd(db, parts, beforeRunId);
   // A first page that is not full, of a search that has seen everything, is all there is.
   const isAll = beforeRunId === undefined && offset === 0;
   const total = isAll
     ? { total: rows.length, totalIsCapped: end !== null }
     : (known ?? (await totalOf(db, parts)));
   if (end === null) return { runs, ...total, hasMore: false, nextBefore: null, searchEnded: false };
-  // Runs that came between the two statements have moved the end: what the next page will show is left to it.
-  const upToEnd = runs.filter(({ runId }) => runId >= end);
-  return { runs: upToEnd, ...total, hasMore: true, nextBefore: end, searchEnded: true };
+  return { runs, ...total, hasMore: true, nextBefore: end, searchEnded: true };
 }

@@ -225,7 +225,7 @@ export async function saveAdvances(trx: DbTransaction, advances: readonly Advanc
       plainArray(advances.map(({ ended }) => ended)),
     ],
   });
-  await clearUp(
+  await clearUpWorkflows(
     trx,
     advances.flatMap(({ locked, ended }) => (ended ? [locked.runId] : [])),
   );
@@ -250,11 +250,11 @@ export async function endWorkflows(trx: DbTransaction, runIds: readonly string[]
     text: `UPDATE workflow_runs SET status = 'ended', ended_at = now() WHERE run_id = ANY ($1::uuid[])`,
     values: [plainArray(runIds)],
   });
-  await clearUp(trx, runIds);
+  await clearUpWorkflows(trx, runIds);
 }
 
 /** Of workflows that have ended: what they would still be told comes too late, what they have asked is withdrawn. */
-async function clearUp(trx: DbTransaction, runIds: readonly string[]): Promise<void> {
+export async function clearUpWorkflows(trx: DbTransaction, runIds: readonly string[]): Promise<void> {
   if (runIds.length === 0) return;
   const { rows } = await asQueryable(trx).query<RemovedEvent>({
     text: `WITH i AS (

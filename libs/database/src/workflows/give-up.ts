@@ -3,7 +3,8 @@
  *
  * 1. One that has begun is told to cancel: its own planner undoes what it has done, and ends it. The run that has given it up
  * hears of that end like any other, and waits for it. 2. One that has not begun has nothing to undo, and is cancelled at once. One that
- * begins in this very moment is cancelled before its first advance: its row is waited for. 3. One that is paused goes on, to
+ * begins in this very moment, and does with it what its first advance starts, is waited for by the lock of its run, and then
+ * told. 3. One that is paused goes on, to
  * be undone, with all that was paused with it.
  */
 import { TELL_DRIVERS_SQL } from '../control/channel.ts';
@@ -18,6 +19,9 @@ SELECT run_id, $2::jsonb FROM workflow_runs WHERE run_id = ANY ($1::uuid[]) AND 
 RETURNING workflow_run_id AS id, (SELECT r.status = 'paused' FROM runs r WHERE r.id = workflow_run_id) AS paused,
   ${TELL_DRIVERS_SQL}`;
 
+/** Nobody begins them any more. */
+const HOLD_SQL = `SELECT 1 FROM runs WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE`;
+
 export interface GivenUp {
   /** JSON of the event that cancels a workflow. */
   readonly event: unknown;
@@ -26,26 +30,31 @@ export interface GivenUp {
   readonly source: string;
 }
 
-/** Part of the transaction that gives them up. Runs that have ended are left as they are. */
+/**
+ * Part of the transaction that gives them up. Runs that have ended are left as they are.
+ * @returns those that had not begun, with what they had started: they are cancelled.
+ */
 export async function giveUpWorkflows(
   trx: DbTransaction,
   runIds: readonly string[],
   { event, reason, source }: GivenUp,
-): Promise<void> {
-  if (runIds.length === 0) return;
+): Promise<readonly string[]> {
+  if (runIds.length === 0) return [];
   const on = asQueryable(trx);
-  const { rows } = await on.query<{ id: string; paused: boolean }>({
-    text: TELL_BEGUN_SQL,
-    values: [plainArray(runIds), JSON.stringify(event)],
-  });
-  for (const { id, paused } of rows) {
-    if (paused) await resumeWithChildrenIn(on, id, source);
-  }
-  const told = new Set(rows.map(({ id }) => id));
-  await cancelRunsIn(
-    on,
-    runIds.filter((id) => !told.has(id)),
-    reason,
-    source,
-  );
+  /** @returns those that have not begun, or have ended. */
+  const tell = async (ids: readonly string[]): Promise<readonly string[]> => {
+    const { rows } = await on.query<{ id: string; paused: boolean }>({
+      text: TELL_BEGUN_SQL,
+      values: [plainArray(ids), JSON.stringify(event)],
+    });
+    for (const { id, paused } of rows) {
+      if (paused) await resumeWithChildrenIn(on, id, source);
+    }
+    const told = new Set(rows.map(({ id }) => id));
+    return ids.filter((id) => !told.has(id));
+  };
+  const left = await tell(runIds);
+  if (left.length === 0) return [];
+  await on.query({ text: HOLD_SQL, values: [plainArray(left)] });
+  return cancelRunsIn(on, await tell(left), reason, source);
 }

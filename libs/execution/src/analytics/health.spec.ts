@@ -76,6 +76,11 @@ describe('a health score', () => {
     expect(score({ due: 500, dueUnserved: 500 }).reasons).toMatchObject([{ penalty: 25 }]);
   });
 
+  it('speaks of one as of one', () => {
+    expect(score({ pendingDeadLetters: 1 }).reasons[0]?.message).toBe('1 dead letter is pending');
+    expect(score({ pendingDeadLetters: 2 }).reasons[0]?.message).toBe('2 dead letters are pending');
+  });
+
   it('names reasons by what they cost', () => {
     const { reasons } = score({ failed: 200, pendingDeadLetters: 100, crashes: 50 });
     expect(reasons.map(({ check }) => check)).toEqual(['failure_rate', 'dead_letters', 'crash_rate']);

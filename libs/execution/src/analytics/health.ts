@@ -96,6 +96,10 @@ function between(from: number, to: number, value: number): number {
   return Math.min(1, Math.max(0, (value - from) / (to - from)));
 }
 
+function many(count: number, one: string, more: string): string {
+  return `${count} ${count === 1 ? one : more}`;
+}
+
 function percent(part: number, whole: number): string {
   return `${((100 * part) / whole).toFixed(1)} %`;
 }
@@ -109,16 +113,22 @@ function workers(facts: HealthFacts): Finding {
   const { due, dueUnserved, liveWorkers } = facts;
   if (liveWorkers === 0) {
     const severity = due > 0 ? 1 : 0.4;
-    return { severity, message: `no worker is live${due > 0 ? `, and ${due} runs are due` : ''}` };
+    return {
+      severity,
+      message: `no worker is live${due > 0 ? `, and ${many(due, 'run is', 'runs are')} due` : ''}`,
+    };
   }
   const severity = dueUnserved === 0 ? 0 : 0.4 + 0.6 * between(0, 100, dueUnserved);
-  return { severity, message: `${dueUnserved} runs are due in lanes that no live worker serves` };
+  return {
+    severity,
+    message: `${many(dueUnserved, 'run is', 'runs are')} due in lanes that no live worker serves`,
+  };
 }
 
 function staleRuns({ staleWaiting, staleRunning }: HealthFacts): Finding {
   const severity = Math.max(between(0, 100, staleWaiting), staleRunning > 0 ? 1 : 0);
-  const waiting = `${staleWaiting} runs have been due for more than five minutes`;
-  const running = `${staleRunning} runs of silent workers have not been taken back; is a scheduler running?`;
+  const waiting = `${many(staleWaiting, 'run has', 'runs have')} been due for more than five minutes`;
+  const running = `${many(staleRunning, 'run of silent workers has', 'runs of silent workers have')} not been taken back; is a scheduler running?`;
   const parts = [...(staleRunning > 0 ? [running] : []), ...(staleWaiting > 0 ? [waiting] : [])];
   return { severity, message: parts.join('; ') };
 }
@@ -140,7 +150,7 @@ const FINDINGS: Readonly<Record<HealthCheck, (facts: HealthFacts) => Finding>> =
   }),
   dead_letters: ({ pendingDeadLetters }) => ({
     severity: between(0, 100, pendingDeadLetters),
-    message: `${pendingDeadLetters} dead letters are pending`,
+    message: `${many(pendingDeadLetters, 'dead letter is', 'dead letters are')} pending`,
   }),
 };
 

@@ -94,9 +94,9 @@ export class HintPublisher {
     return sent;
   }
 
-  /** Resolves when every hint announced so far was sent or given up. */
+  /** Resolves when every hint announced so far was sent or given up, the one in place of an early hint that failed as well. */
   async drain(): Promise<void> {
-    await this.#sending;
+    while (this.#sending !== null) await this.#sending;
   }
 
   async #sendWaiting(): Promise<void> {

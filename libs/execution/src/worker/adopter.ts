@@ -8,10 +8,12 @@
  * and of many runs a worker takes no more than its share among the lane's live workers. 4. A worker that stops, or may have
  * lost its leases, takes nothing; what it has taken before that is executed or handed back like any other run. 5. Where
  * nobody knows whether they were stored, their rows say it; a run that is not found so is reaped when its lease runs out.
+ * 6. A handler sees what it would see of a run that was claimed: JSON is in the order of the database, and rows to which the
+ * database adds something as they are stored, those of workflows, are read.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { handlerKey } from '@spine/core';
-import { startsAtOnce } from '@spine/database';
+import { parseAsJsonb, startsAtOnce } from '@spine/database';
 import type { ClaimedRun, ClaimOnInsert, NewRun } from '@spine/database';
 import type { Logger, Metrics } from '@spine/observability';
 import type { CapacityCache } from '../dispatch/capacity.ts';
@@ -58,6 +60,8 @@ export interface RunAdopter {
 
 /** One in so many slots is left to hints. */
 const LEFT_TO_HINTS = 4;
+/** Of a run that is stored as claimed. */
+const FIRST_EPOCH = 1;
 /** Between two looks for runs that may have been stored. */
 const LOOK_AGAIN_MS = 1_000;
 
@@ -109,25 +113,25 @@ export class Adopter implements RunAdopter {
   }
 
   #adoption(runs: readonly NewRun[]): Adoption {
-    const { slots, workerId, leaseMs } = this.#options;
+    const { slots, exchange, workerId, leaseMs } = this.#options;
     const askedAt = performance.now();
     const end = this.#begun();
     return {
       claim: { workerId, leaseMs, runIds: new Set(runs.map(({ runId }) => runId)) },
       begin: (stored) => {
-        this.#execute(
-          runs.filter(({ runId }) => stored.has(runId)).map(claimedAsStored),
-          askedAt,
-          runs.length,
-        );
-        end();
+        const held = runs.filter(({ runId }) => stored.has(runId));
+        const unlike = held.filter(isCompleted);
+        const asSent = held.filter((run) => !isCompleted(run)).map(claimedAsStored);
+        this.#execute(asSent, askedAt, runs.length - unlike.length);
+        if (unlike.length === 0) end();
+        else void this.#read(unlike, askedAt, (ids) => exchange.held(ids)).finally(() => end());
       },
       giveUp: () => {
         slots.release(runs.length);
         end();
       },
       lookFor: () => {
-        void this.#lookFor(runs, askedAt).finally(() => end());
+        void this.#read(runs, askedAt, (ids) => exchange.findHeld(ids)).finally(() => end());
       },
     };
   }
@@ -149,30 +153,44 @@ export class Adopter implements RunAdopter {
     for (const run of runs) void runner.execute(run, askedAt).catch(() => undefined);
   }
 
-  async #lookFor(runs: readonly NewRun[], askedAt: number): Promise<void> {
-    const { exchange, leaseMs, logger } = this.#options;
+  /** Executes those of the runs that are read; tries until their leases are over, or this worker stops. */
+  async #read(
+    runs: readonly NewRun[],
+    askedAt: number,
+    read: (runIds: readonly string[]) => Promise<readonly ClaimedRun[]>,
+  ): Promise<void> {
+    const { leaseMs, logger } = this.#options;
     const ids = runs.map(({ runId }) => runId);
-    let found: readonly ClaimedRun[] | null = null;
-    while (found === null && this.#taking && performance.now() - askedAt < leaseMs) {
-      found = await exchange.findHeld(ids).catch((error: unknown) => {
-        logger.debug({ err: error }, 'runs that may have been stored could not be looked for');
+    const tryOnce = (): Promise<readonly ClaimedRun[] | null> =>
+      read(ids).catch((error: unknown) => {
+        logger.debug({ err: error }, 'runs that were stored as claimed could not be read');
         return null;
       });
-      if (found === null) await sleep(LOOK_AGAIN_MS);
+    let found = await tryOnce();
+    while (found === null && this.#taking && performance.now() - askedAt < leaseMs) {
+      await sleep(LOOK_AGAIN_MS);
+      found = await tryOnce();
     }
-    this.#execute(found ?? [], askedAt, runs.length);
+    // At a later epoch it was taken from this worker, whoever has it now.
+    const taken = (found ?? []).filter(({ epoch }) => epoch === FIRST_EPOCH);
+    this.#execute(taken, askedAt, runs.length);
   }
 }
 
-/** The row of a run that was stored as claimed. */
+/** Whether the database adds to the row: the version that a workflow is pinned to. */
+function isCompleted({ kind }: NewRun): boolean {
+  return kind === 'workflow';
+}
+
+/** What a claim would have answered of a run that was stored as claimed. */
 function claimedAsStored(run: NewRun): ClaimedRun {
   return {
     runId: run.runId,
     kind: run.kind,
     name: run.name,
     lane: run.lane,
-    params: JSON.parse(run.params) as unknown,
-    epoch: 1,
+    params: parseAsJsonb(run.params),
+    epoch: FIRST_EPOCH,
     attempt: 1,
     maxAttempts: run.maxAttempts,
     crashCount: 0,
@@ -181,9 +199,9 @@ function claimedAsStored(run: NewRun): ClaimedRun {
     deadLetter: run.deadLetter,
     correlationId: run.correlationId,
     parentRunId: run.parentRunId,
-    metadata: JSON.parse(run.metadata) as Record<string, unknown>,
+    metadata: parseAsJsonb(run.metadata) as Record<string, unknown>,
     lastError: null,
-    retryPolicy: run.retryPolicy === null ? null : (JSON.parse(run.retryPolicy) as unknown),
+    retryPolicy: run.retryPolicy === null ? null : parseAsJsonb(run.retryPolicy),
     gates: null,
     runTimeLeftMs: null,
     paramsRef: run.paramsRef,

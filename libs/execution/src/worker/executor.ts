@@ -16,6 +16,7 @@ import {
 } from '@spine/database';
 import type {
   BeginningRun,
+  BeginOutcome,
   ClaimedRun,
   SettleItem,
   SettleOutcome,
@@ -43,7 +44,7 @@ export interface ExecutorOptions extends ContextServices {
   readonly registry: HandlerRegistry;
   readonly settle: (item: SettleItem) => Promise<SettleOutcome>;
   /** Begins workflows about whose runs nothing is left to be decided. Default: each in a transaction of its own. */
-  readonly begin?: ((run: BeginningRun) => Promise<'handed_over' | 'fenced'>) | undefined;
+  readonly begin?: ((run: BeginningRun) => Promise<BeginOutcome>) | undefined;
   /** Written as the source of the event of a run that is handed over. */
   readonly source: string;
   readonly metrics: Metrics;
@@ -148,17 +149,18 @@ export class Executor {
           : await begin({ ...beginning, runId, epoch }).catch(ifKnown);
       if (begun === 'fenced') return this.#fenced();
       outcome =
-        begun ??
-        (await db.transaction().execute(async (trx) => {
-          await limitTransaction(trx, HANDING_OVER);
-          const received = await receive(trx, epoch + 1);
-          if (received.type === 'settled') return received.as;
-          if (received.type === 'received') {
-            const handedOver = await handOverRun(trx, runId, epoch, source);
-            if (handedOver.type === 'handed_over') return handedOver.type;
-          }
-          throw new FencedError(`run ${runId} was taken from its attempt`);
-        }));
+        begun === 'handed_over'
+          ? begun
+          : await db.transaction().execute(async (trx) => {
+              await limitTransaction(trx, HANDING_OVER);
+              const received = await receive(trx, epoch + 1);
+              if (received.type === 'settled') return received.as;
+              if (received.type === 'received') {
+                const handedOver = await handOverRun(trx, runId, epoch, source);
+                if (handedOver.type === 'handed_over') return handedOver.type;
+              }
+              throw new FencedError(`run ${runId} was taken from its attempt`);
+            });
     } catch (error) {
       if (error instanceof FencedError) return this.#fenced();
       return isContention(error) ? CONTENDED : threw(error);

@@ -5,7 +5,7 @@
  * 2. What does not fit into free slots waits a moment for some, and is then hinted anew for another worker.
  * 3. A hint ends when all its runs have, and reports what became of them.
  * 4. Nothing is fetched from a lane that is known to be paused.
- * 5. A run whose hint came early is looked for again, without a slot in between; a worker that stops hints it anew.
+ * 5. A run whose hint came early is looked for again, without a slot in between; a worker that stops or is full hints it anew.
  */
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import type { Logger, Metrics } from '@spine/observability';
@@ -37,6 +37,8 @@ const GIVE_BACK_TIMEOUT_MS = 2_000;
 
 export class HintIntake {
   readonly #options: HintIntakeOptions;
+  /** Runs of early hints that are looked for, or execute. */
+  readonly #expected = new Set<Promise<Executed>>();
 
   constructor(options: HintIntakeOptions) {
     this.#options = options;
@@ -58,6 +60,11 @@ export class HintIntake {
     }
   }
 
+  /** After the stop: resolves when every run of an early hint has ended, or was hinted anew. */
+  async drain(): Promise<void> {
+    await Promise.allSettled(this.#expected);
+  }
+
   /** Starts a hint's runs as slots allow; returns when the next hint may be fetched. */
   async #accept(lane: string, delivery: Delivery): Promise<void> {
     const { slots, stopping, execute, metrics } = this.#options;
@@ -67,7 +74,7 @@ export class HintIntake {
     while (left.length > 0) {
       const taken = stopping.aborted ? 0 : slots.take(left.length);
       for (const runId of left.slice(0, taken)) {
-        executed.push(delivery.early ? this.#expect(lane, delivery, runId) : execute(runId, delivery.gated));
+        executed.push(delivery.early ? this.#track(lane, delivery, runId) : execute(runId, delivery.gated));
       }
       left = left.slice(taken);
       if (left.length > 0 && (stopping.aborted || !(await slots.whenFree(LEFTOVER_WAIT_MS)))) break;
@@ -76,22 +83,44 @@ export class HintIntake {
     void this.#report(delivery, executed, left.length);
   }
 
+  async #track(lane: string, delivery: Delivery, runId: string): Promise<Executed> {
+    const expected = this.#expect(lane, delivery, runId);
+    this.#expected.add(expected);
+    try {
+      return await expected;
+    } finally {
+      this.#expected.delete(expected);
+    }
+  }
+
   /** Executes a run that may not have committed yet; a slot was taken for it. */
   async #expect(lane: string, delivery: Delivery, runId: string): Promise<Executed> {
-    const { slots, stopping, execute, metrics } = this.#options;
+    const { stopping, execute, metrics } = this.#options;
     let executed = await execute(runId, delivery.gated);
     for (const pauseMs of EARLY_LOOKS_MS) {
       if (executed !== 'gone') return executed;
       metrics.hints.inc({ event: 'early' });
       if (pauseMs === 0) await nextTurn();
-      else await sleep(pauseMs);
-      if (stopping.aborted || slots.take(1) === 0) {
+      else await sleep(pauseMs, undefined, { signal: stopping }).catch(() => undefined);
+      if (!(await this.#takesAgain())) {
         await this.#giveBack(lane, delivery, [runId]);
         return 'given_back';
       }
       executed = await execute(runId, delivery.gated);
     }
     return executed;
+  }
+
+  /**
+   * Takes a slot for another look, or waits a moment for one: a run whose row was refused must not be handed round without a
+   * pause while the lane is full. @returns false where this worker is to leave the run to others.
+   */
+  async #takesAgain(): Promise<boolean> {
+    const { slots, stopping } = this.#options;
+    if (stopping.aborted) return false;
+    if (slots.take(1) === 1) return true;
+    await slots.whenFree(LEFTOVER_WAIT_MS);
+    return !stopping.aborted && slots.take(1) === 1;
   }
 
   /** Fetched before the pause was heard of: kept in the queue for when the lane is resumed. */

@@ -3,7 +3,7 @@
  * the last commit and what the hints have brought travel together, so that a busy worker pays for one statement, one
  * round trip and one flush of the log where it would pay for two.
  */
-import { claimOverdueRuns, exchangeRuns, GroupCommit } from '@spine/database';
+import { claimOverdueRuns, exchangeRuns, GroupCommit, runsHeldBy } from '@spine/database';
 import type { ClaimedRun, ClaimOptions, Queryable, SettleItem, SettleOutcome } from '@spine/database';
 import type { Metrics } from '@spine/observability';
 import type { EventSignal } from '../events/event-signal.ts';
@@ -53,7 +53,12 @@ export class RunExchange {
     return answer.type === 'claim' ? answer.run : null;
   }
 
-  /** Those of the runs that their rows say this worker holds, and that it does not execute. */
+  /** Those of the runs that their rows say this worker holds. */
+  held(runIds: readonly string[]): Promise<readonly ClaimedRun[]> {
+    return runsHeldBy(this.#options.pool, runIds, this.#options.workerId);
+  }
+
+  /** The same after an answer that was lost, without those that it executes or has executed. */
   findHeld(runIds: readonly string[]): Promise<readonly ClaimedRun[]> {
     return this.#unanswered.find(runIds);
   }

@@ -15,7 +15,7 @@ import {
   markWorkerStopped,
   registerWorker,
 } from '@spine/database';
-import type { BeginningRun, ClaimedRun, Db, NewRun, Pool, Queryable } from '@spine/database';
+import type { BeginningRun, BeginOutcome, ClaimedRun, Db, NewRun, Pool, Queryable } from '@spine/database';
 import type { Logger, Metrics } from '@spine/observability';
 import type { ControlFeed } from '../control/control-feed.ts';
 import type { CapacityCache } from '../dispatch/capacity.ts';
@@ -85,6 +85,11 @@ export interface WorkerOptions extends Guards {
   readonly secrets?: HandlerSecrets | undefined;
   /** Called when an operator asks this worker to stop: whoever owns the process ends it. Called more than once. */
   readonly onDrainRequested?: () => void;
+  /**
+   * Hands runs over whose workflows begin; default: `beginWorkflows`. A driver of this process advances them at once.
+   * @throws what the database throws.
+   */
+  readonly begin?: (runs: readonly BeginningRun[], source: string) => Promise<readonly BeginOutcome[]>;
   /** Called when an attempt has ended and its settlement has committed or was given up. Must return at once. */
   readonly onEnded?: (run: ClaimedRun) => void;
 }
@@ -151,9 +156,10 @@ export class Worker {
       leaseMs: this.#leaseMs,
       isHeld: (runId) => leases.has(runId),
     });
-    const beginnings = new GroupCommit<BeginningRun, 'handed_over' | 'fenced'>({
+    const { begin = (runs, source) => beginWorkflows(pool, runs, source) } = options;
+    const beginnings = new GroupCommit<BeginningRun, BeginOutcome>({
       flush: async (runs) => {
-        const outcomes = await beginWorkflows(pool, runs, `worker:${workerId}`);
+        const outcomes = await begin(runs, `worker:${workerId}`);
         options.eventSignal?.touch();
         return outcomes;
       },
@@ -301,6 +307,7 @@ export class Worker {
     await this.#idle(graceMs);
     this.#runner.handBack();
     await this.#idle(HAND_BACK_MS);
+    await within(HAND_BACK_MS, this.#intake.drain());
     await this.#heartbeats;
     await within(HAND_BACK_MS, this.#gates.stop());
     this.#unsubscribe();

@@ -23,18 +23,16 @@ import {
   lockWorkflows,
   saveAdvances,
   suspendWorkflows,
-  writeStateRecords,
 } from '@spine/database';
 import type { DbTransaction, GateKey, LockedWorkflow } from '@spine/database';
 import { admissionGates } from './admit.ts';
-import { carryOut, SOURCE } from './carry-out.ts';
+import { SOURCE } from './carry-out.ts';
 import type { AdvanceServices } from './carry-out.ts';
-import { goOnAsNew } from './continue-run.ts';
-import { endRuns } from './end-run.ts';
+import { ADVANCE_EVENTS, ADVANCE_LIMITS, conclude } from './conclude.ts';
 import { PlannedAdvance } from './planned-advance.ts';
 import { StartedRuns } from './started-runs.ts';
 import { StateReader } from './state-reader.ts';
-import { recordTrackedClose, recordTrackedEnd } from './tracked-end.ts';
+import { recordTrackedClose } from './tracked-end.ts';
 
 /** Gates at which the run may have had a place that is free by now. */
 type FreedGates = readonly GateKey[];
@@ -60,9 +58,6 @@ export type AdvanceResult = AdvanceOutcome | { readonly type: 'failed'; readonly
 /** What became of each; one that is not named was left. */
 export type AdvanceResults = ReadonlyMap<string, AdvanceResult>;
 
-/** Events one advance tells at the most. */
-export const ADVANCE_EVENTS = 500;
-const LIMITS = { lockTimeoutMs: 10_000, idleTimeoutMs: 30_000 } as const;
 const LEFT: AdvanceOutcome = { type: 'left' };
 
 /** Advances a workflow run by what is due. @throws what the database or its plan throws; then nothing has happened. */
@@ -120,7 +115,7 @@ async function advanceIn(
   runIds: readonly string[],
   started: StartedRuns,
 ): Promise<AdvanceResults> {
-  await limitTransaction(trx, LIMITS);
+  await limitTransaction(trx, ADVANCE_LIMITS);
   const locked = await lockWorkflows(trx, runIds);
   const outcomes = new Map<string, AdvanceResult>();
   const here = new Set(locked.map(({ runId }) => runId));
@@ -131,7 +126,7 @@ async function advanceIn(
   );
   const by = Map.groupBy(locked, holdOn);
   const [over, unheld] = [by.get('over') ?? [], by.get('unheld') ?? []];
-  await close(trx, over);
+  const cancelled = new Set(await close(trx, over));
   for (const each of over) outcomes.set(each.runId, { type: 'closed', freed: admissionGates(each) });
   await suspendWorkflows(
     trx,
@@ -139,26 +134,11 @@ async function advanceIn(
   );
   for (const each of unheld) outcomes.set(each.runId, { type: 'suspended', freed: admissionGates(each) });
 
-  const planned = await planAll(services, trx, by.get('held') ?? [], outcomes);
-  await carryOutAll(services, trx, planned, started);
-  await writeStateRecords(
-    trx,
-    planned.flatMap((advance) => advance.changes()),
-  );
-  // Workflows end before their runs do, of which they need not be told any more.
-  await saveAdvances(
-    trx,
-    planned.map((advance) => advance.saved()),
-  );
-  await finish(services, trx, planned, started);
-  for (const { locked: of, definition, inbox, end } of planned) {
-    outcomes.set(of.runId, {
-      type: 'advanced',
-      events: inbox.length,
-      more: inbox.length === ADVANCE_EVENTS,
-      ended: end !== null,
-      freed: end === null ? [] : admissionGates(of, definition),
-    });
+  // One that has just ended with the run above it starts nothing: it is due again, to be closed.
+  const held = (by.get('held') ?? []).filter(({ runId }) => !cancelled.has(runId));
+  const planned = await planAll(services, trx, held, outcomes);
+  for (const [runId, outcome] of await conclude(services, trx, planned, started, saveAdvances)) {
+    outcomes.set(runId, outcome);
   }
   return outcomes;
 }
@@ -169,13 +149,15 @@ function holdOn({ run, epoch }: LockedWorkflow): 'over' | 'held' | 'unheld' {
   return run.status === 'running' && run.epoch === epoch ? 'held' : 'unheld';
 }
 
-/** Their runs have ended without the planner: a cancel, a deadline. */
-async function close(trx: DbTransaction, over: readonly LockedWorkflow[]): Promise<void> {
-  if (over.length === 0) return;
+/** Their runs have ended without the planner: a cancel, a deadline. @returns runs that end with them. */
+async function close(trx: DbTransaction, over: readonly LockedWorkflow[]): Promise<readonly string[]> {
+  if (over.length === 0) return [];
   const runIds = over.map(({ runId }) => runId);
-  await cancelRunsIn(asQueryable(trx), await activeRunsOf(trx, runIds), 'its workflow has ended', SOURCE);
+  const active = await activeRunsOf(trx, runIds);
+  const cancelled = await cancelRunsIn(asQueryable(trx), active, 'its workflow has ended', SOURCE);
   await endWorkflows(trx, runIds);
   for (const each of over) await recordTrackedClose(trx, each);
+  return cancelled;
 }
 
 /** Tells each what is due of it; what fails is told in `outcomes`, and nothing of it is carried out. */
@@ -209,44 +191,4 @@ async function planAll(
     }),
   );
   return planned.filter((advance) => advance !== null);
-}
-
-/** What is refused is told at once, and may lead to more. */
-async function carryOutAll(
-  services: AdvanceServices,
-  trx: DbTransaction,
-  planned: readonly PlannedAdvance[],
-  started: StartedRuns,
-): Promise<void> {
-  const byRun = new Map(planned.map((advance) => [advance.locked.runId, advance]));
-  for (let next: readonly PlannedAdvance[] = planned; next.length > 0;) {
-    const all = next.map((advance) => ({
-      runId: advance.locked.runId,
-      traceContext: advance.locked.run.traceContext,
-      effects: advance.takeEffects(),
-    }));
-    const refused = await carryOut(services, trx, all, started);
-    for (const { runId, event } of refused) await byRun.get(runId)?.tell(event);
-    next = [...new Set(refused.map(({ runId }) => runId))].flatMap((runId) => byRun.get(runId) ?? []);
-  }
-}
-
-async function finish(
-  { dispatcher, payloads }: AdvanceServices,
-  trx: DbTransaction,
-  planned: readonly PlannedAdvance[],
-  started: StartedRuns,
-): Promise<void> {
-  const ended = planned.flatMap(({ locked, end, head }) => (end === null ? [] : [{ locked, end, head }]));
-  if (ended.length === 0) return;
-  const runIds = ended.map(({ locked }) => locked.runId);
-  for (const { locked, end, head } of ended) {
-    if (end.status === 'continued')
-      await goOnAsNew({ dispatcher, payloads }, trx, locked, end, head, started);
-  }
-  const left = await activeRunsOf(trx, runIds);
-  await cancelRunsIn(asQueryable(trx), left, 'its workflow has ended', SOURCE);
-  started.withdraw(left);
-  await endRuns(trx, payloads, ended);
-  for (const { locked, end } of ended) await recordTrackedEnd(trx, locked, end);
 }

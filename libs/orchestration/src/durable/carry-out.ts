@@ -105,8 +105,7 @@ export async function carryOut(
     trx,
     each(({ cancelled: given }) => given),
   );
-  await cancelRunsIn(asQueryable(trx), cancelled, GIVEN_UP, SOURCE);
-  started.withdraw(cancelled);
+  started.withdraw(await cancelRunsIn(asQueryable(trx), cancelled, GIVEN_UP, SOURCE));
   const givenUp = await runsOfWork(
     trx,
     each(({ givenUp: children }) => children),
@@ -116,13 +115,14 @@ export async function carryOut(
     all.filter(({ effects }) => effects.detachedToo).map(({ runId }) => runId),
   );
   const undone = [...givenUp, ...detached];
-  await giveUpWorkflows(trx, undone, { event: CANCEL, reason: GIVEN_UP, source: SOURCE });
+  started.withdraw(await giveUpWorkflows(trx, undone, { event: CANCEL, reason: GIVEN_UP, source: SOURCE }));
   const abandoned = await runsOfWork(
     trx,
     each(({ abandoned: children }) => children),
   );
-  await giveUpWorkflows(trx, abandoned, { event: ABANDON, reason: GIVEN_UP, source: SOURCE });
-  started.withdraw([...undone, ...abandoned]);
+  started.withdraw(
+    await giveUpWorkflows(trx, abandoned, { event: ABANDON, reason: GIVEN_UP, source: SOURCE }),
+  );
   return refused;
 }
 

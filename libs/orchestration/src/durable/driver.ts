@@ -6,19 +6,22 @@
  *    when the next timer is due, and every few seconds in any case: word that was lost, and what a dead process left, is
  *    found by that look. A look that finds nothing is two probes of an index in one statement. 3. A run whose advance fails
  *    is put off, for longer each time, so that it does not keep others from their turn; conflicts between transactions are
- *    tried again at once. 4. Who waits for the room of a run that has ended is told at once; nothing depends on it.
+ *    tried again at once. 4. Who waits for the room of a run that has ended is told at once; nothing depends on it. 5. What begins
+ *    in its own process is advanced by the commit that begins it (begin-runs.ts).
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { assertNever } from '@spine/core';
 import { classifySqlFault, dueWorkflows, putOffInbox } from '@spine/database';
-import type { DueWorkflow, Queryable } from '@spine/database';
+import type { BeginningRun, BeginOutcome, Queryable } from '@spine/database';
 import { LineWatch } from '@spine/execution';
 import type { Engine, EventSignal, HintPublisher } from '@spine/execution';
 import type { AdvanceEnd, Logger, Metrics } from '@spine/observability';
-import { ADVANCE_EVENTS, advanceRuns } from './advance-run.ts';
-import type { AdvanceResult } from './advance-run.ts';
+import { advanceRuns } from './advance-run.ts';
+import type { AdvanceResult, AdvanceResults } from './advance-run.ts';
 import { traceAdvances } from './advance-span.ts';
 import type { AdvanceSpanEnd } from './advance-span.ts';
+import { together } from './batches.ts';
+import { Beginnings } from './beginnings.ts';
 import type { AdvanceServices } from './carry-out.ts';
 
 export interface WorkflowDriverOptions extends AdvanceServices {
@@ -40,8 +43,6 @@ export interface WorkflowDriverOptions extends AdvanceServices {
 
 /** Workflows that one look finds at the most. */
 const LOOK = 512;
-/** Workflows that are advanced in one transaction. */
-const TOGETHER = 250;
 const HEARING_POLL_MS = 5_000;
 const DEAF_POLL_MS = 500;
 /** Between two looks while what is due is advanced by others, or cannot be. */
@@ -57,6 +58,7 @@ export class WorkflowDriver {
   readonly #stopping = new AbortController();
   readonly #failures = new Map<string, number>();
   readonly #lines: LineWatch | null;
+  readonly #beginnings: Beginnings;
   #loop: Promise<void> | null = null;
   #unsubscribe: () => void = () => undefined;
   #woken = false;
@@ -69,6 +71,8 @@ export class WorkflowDriver {
     this.#options = options;
     const { publisher, pool: db, logger } = options;
     this.#lines = publisher === undefined ? null : new LineWatch({ db, publisher, logger });
+    const advanced = (results: AdvanceResults, from: number): void => void this.#account(results, from);
+    this.#beginnings = new Beginnings({ services: options, pool: db, logger, advanced });
   }
 
   start(): void {
@@ -91,7 +95,17 @@ export class WorkflowDriver {
     if (this.#word !== null) clearTimeout(this.#word);
     this.#wake();
     await this.#loop;
+    await this.#beginnings.stop();
     await this.#lines?.stop();
+  }
+
+  /**
+   * Hands runs over that nothing is left to be decided about, and advances their workflows for the first time in the same
+   * transaction.
+   * @param source written as the source of the event `handed_over`. @throws what the database throws.
+   */
+  begin(runs: readonly BeginningRun[], source: string): Promise<readonly BeginOutcome[]> {
+    return this.#beginnings.begin(runs, source);
   }
 
   /** Something that a workflow waits for may have happened. */
@@ -156,7 +170,7 @@ export class WorkflowDriver {
   async #advance(runIds: readonly string[]): Promise<number> {
     const { metrics } = this.#options;
     const from = performance.now();
-    let results: ReadonlyMap<string, AdvanceResult>;
+    let results: AdvanceResults;
     try {
       results = await advanceRuns(this.#options, runIds);
     } catch (error) {
@@ -167,9 +181,15 @@ export class WorkflowDriver {
       );
       return 0;
     }
+    metrics.workflows.advances.inc({ outcome: 'left' }, runIds.length - results.size);
+    return this.#account(results, from);
+  }
+
+  /** @returns how many were advanced. */
+  async #account(results: AdvanceResults, from: number): Promise<number> {
+    const { metrics } = this.#options;
     let advanced = 0;
     metrics.workflows.advanceSeconds.observe((performance.now() - from) / 1_000);
-    metrics.workflows.advances.inc({ outcome: 'left' }, runIds.length - results.size);
     const ends = new Map<string, AdvanceSpanEnd>();
     for (const [runId, result] of results) {
       const outcome = endOf(result);
@@ -213,23 +233,6 @@ export class WorkflowDriver {
     waiting.abort();
     this.#wake = () => undefined;
   }
-}
-
-/** Groups for a transaction each: so many workflows, and not more events than one of them may have. */
-function together(due: readonly DueWorkflow[]): string[][] {
-  const batches: string[][] = [];
-  let batch: string[] = [];
-  let sum = 0;
-  for (const { runId, events } of due) {
-    if (batch.length > 0 && (batch.length === TOGETHER || sum + events > ADVANCE_EVENTS)) {
-      batches.push(batch);
-      [batch, sum] = [[], 0];
-    }
-    batch.push(runId);
-    sum += events;
-  }
-  if (batch.length > 0) batches.push(batch);
-  return batches;
 }
 
 function endOf(result: AdvanceResult): AdvanceEnd {

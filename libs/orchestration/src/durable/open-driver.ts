@@ -1,6 +1,6 @@
 /** A driver with connections of its own: handlers that hold all others keep no workflow from going on. */
 import { createDb, createPool } from '@spine/database';
-import type { ClaimedRun } from '@spine/database';
+import type { BeginningRun, BeginOutcome, ClaimedRun } from '@spine/database';
 import type { Engine, RunAdopter } from '@spine/execution';
 import { DefinitionVersions } from './definitions.ts';
 import { WorkflowDriver } from './driver.ts';
@@ -8,13 +8,15 @@ import { WorkflowDriver } from './driver.ts';
 export interface RunningDriver {
   /** To be told of every attempt that has ended in this process. */
   readonly onEnded: (run: ClaimedRun) => void;
+  /** For the worker of this process: hands runs over, and advances their workflows in the same transaction. */
+  readonly begin: (runs: readonly BeginningRun[], source: string) => Promise<readonly BeginOutcome[]>;
   /** The worker of this process, which from then on takes steps as they are stored. */
   serve(worker: RunAdopter): void;
   /** Resolves when the advances under way have ended and the connections are closed. */
   stop(): Promise<void>;
 }
 
-/** Runs advanced at the same time, and connections. */
+/** Transactions of advances at the same time; beside them one that begins workflows has a connection. */
 const CONCURRENCY = 4;
 
 /** Starts a driver of workflow runs in a worker's process. */
@@ -24,7 +26,7 @@ export function openWorkflowDriver(engine: Engine, databaseUrl: string): Running
     createPool({
       connectionString: databaseUrl,
       applicationName: 'spine-workflows',
-      max: CONCURRENCY,
+      max: CONCURRENCY + 1,
       onError: (error) => logger.warn({ err: error }, 'an idle database connection broke'),
     }),
   );
@@ -41,6 +43,7 @@ export function openWorkflowDriver(engine: Engine, databaseUrl: string): Running
     onEnded: ({ kind, parentRunId }) => {
       if (kind === 'workflow' || (kind === 'step' && parentRunId !== null)) driver.wake();
     },
+    begin: (runs, source) => driver.begin(runs, source),
     serve: (worker) => {
       adopter = worker;
     },

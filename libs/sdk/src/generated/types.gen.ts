@@ -685,7 +685,7 @@ export type Capabilities = {
         database: 'postgres';
         queue: string;
     };
-    features: Array<'runs' | 'batch_submit' | 'idempotency_keys' | 'retries' | 'dead_letters' | 'functions' | 'run_logs' | 'event_stream' | 'data_ledger' | 'assets' | 'backfills' | 'readiness' | 'data_plane' | 'schedules' | 'triggers' | 'webhooks' | 'metrics' | 'api_keys' | 'queue_board'>;
+    features: Array<'runs' | 'batch_submit' | 'idempotency_keys' | 'retries' | 'dead_letters' | 'functions' | 'run_logs' | 'event_stream' | 'published_events' | 'workflows' | 'playground' | 'examples' | 'data_ledger' | 'assets' | 'backfills' | 'readiness' | 'data_plane' | 'schedules' | 'triggers' | 'webhooks' | 'metrics' | 'api_keys' | 'audit_log' | 'queue_board'>;
     /**
      * Lanes of this deployment’s workers.
      */

@@ -26,6 +26,10 @@ const FEATURES = [
   'functions',
   'run_logs',
   'event_stream',
+  'published_events',
+  'workflows',
+  'playground',
+  'examples',
   'data_ledger',
   'assets',
   'backfills',
@@ -36,6 +40,7 @@ const FEATURES = [
   'webhooks',
   'metrics',
   'api_keys',
+  'audit_log',
   'queue_board',
 ] as const;
 

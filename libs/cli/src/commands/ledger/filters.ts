@@ -5,7 +5,7 @@ import { jsonText } from '../../frame/printable.ts';
 import { partitionKeyOf } from '../../frame/input.ts';
 import type { Options } from '../../frame/options.ts';
 
-export const DOMAIN = option('--domain <domain>', 'of this domain, such as finra.otc');
+export const DOMAIN = option('--domain <domain>', 'of this domain, such as finra.otc_transparency');
 export const STAGE = option('--stage <stage>', 'of this stage; mostly needs --domain');
 export const SOURCE = option('--source <source>', 'of this source');
 export const RUN = option('--run <run-id>', 'of this run');

@@ -12,7 +12,9 @@ export const registerManifest: Register = (program, context) => {
     usage: 'list',
     summary: 'list the stages of partitions',
     options: [DOMAIN, STAGE, PARTITION],
-    examples: ['manifest list --domain finra.otc --partition tier=OTC --partition week_ending=2026-01-02'],
+    examples: [
+      'manifest list --domain finra.otc_transparency --partition tier=OTC --partition week_ending=2025-12-12',
+    ],
     columns: [
       { head: 'DOMAIN', cell: ({ domain }) => domain },
       { head: 'PARTITION', cell: ({ partition_key }) => keyCell(partition_key) },

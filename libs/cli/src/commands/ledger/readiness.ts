@@ -61,7 +61,9 @@ export const registerReadiness: Register = (program, context) => {
       option('--for <purpose>', 'ready for what (required)').makeOptionMandatory(),
       PARTITION,
     ],
-    examples: ['readiness certify finra.weekly --domain finra.otc --for trading --partition tier=OTC'],
+    examples: [
+      'readiness certify weekly --domain finra.otc_transparency --for reporting --partition week_ending=2025-12-12',
+    ],
     run: async ({ arg, options }, { client, out }) => {
       const verdict = await (
         await client()

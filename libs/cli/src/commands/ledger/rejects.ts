@@ -55,7 +55,7 @@ export const registerRejects: Register = (program, context) => {
     summary: 'list rejected rows, newest first',
     options: [DOMAIN, STAGE, REASON, PARTITION, RUN, option('--open', 'those that were not repaired')],
     examples: [
-      'rejects list --domain finra.otc --open',
+      'rejects list --domain finra.otc_transparency --open',
       'rejects list --run 01912345-6789-7abc-8def-0123456789ab',
     ],
     columns: [
@@ -113,7 +113,7 @@ export const registerRejects: Register = (program, context) => {
       option('--dry-run', 'only say how many there are'),
       YES,
     ],
-    examples: ['rejects replay --domain finra.otc --reason BAD_SYMBOL --dry-run'],
+    examples: ['rejects replay --domain finra.otc_transparency --reason INVALID_SYMBOL --dry-run'],
     run: replay,
   });
 };
