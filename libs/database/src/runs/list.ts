@@ -13,7 +13,7 @@
 import { sql } from 'kysely';
 import type { RawBuilder } from 'kysely';
 import type { RunStatus } from '@spine/core';
-import type { Db, DbTransaction } from '../sql/kysely.ts';
+import type { Db } from '../sql/kysely.ts';
 import type { Queryable } from '../sql/pool.ts';
 import { ACTIVE_STATUSES } from './active.ts';
 import { preparedPage, UNSUCCESSFUL_STATUSES } from './list-page.ts';
@@ -109,19 +109,22 @@ async function countOf(db: Db, filter: Split): Promise<number> {
   return rows[0]?.count ?? 0;
 }
 
-/** The last run that a search has looked at; null when it has looked at all. */
-async function searchEnd(db: Db | DbTransaction, filter: Split, before?: string): Promise<string | null> {
-  if (filter.rest === null) return null;
-  const { rows } = await sql<{ id: string }>`
-    SELECT id FROM runs WHERE ${isCandidate(filter, before)}
-    ORDER BY id DESC LIMIT 1 OFFSET ${sql.lit(SEARCH_LIMIT - 1)}`.execute(db);
-  return rows[0]?.id ?? null;
+/** The last run that a search looks at; no row where it looks at all. */
+function endOfSearch(filter: Split, before: string | undefined): RawBuilder<unknown> {
+  return sql`SELECT id FROM runs WHERE ${isCandidate(filter, before)}
+    ORDER BY id DESC LIMIT 1 OFFSET ${sql.lit(SEARCH_LIMIT - 1)}`;
+}
+
+async function isSearchEnded(db: Db, filter: Split): Promise<boolean> {
+  if (filter.rest === null) return false;
+  const { rows } = await endOfSearch(filter, undefined).execute(db);
+  return rows.length > 0;
 }
 
 async function totalOf(db: Db, filter: Split): Promise<RunTotal> {
   const count = await countOf(db, filter);
   // Counting has seen the whole search, where it was not ended by its own limit.
-  const totalIsCapped = count > COUNT_LIMIT || (await searchEnd(db, filter)) !== null;
+  const totalIsCapped = count > COUNT_LIMIT || (await isSearchEnded(db, filter));
   return { total: Math.min(count, COUNT_LIMIT), totalIsCapped };
 }
 
@@ -148,18 +151,22 @@ async function readPage(
   return { rows, end: null };
 }
 
-/** In one view of the table: else runs that leave it between the two statements would move the end past others. */
-function search(db: Db, parts: Split, { limit, offset, beforeRunId }: RunPageRequest): Promise<Read> {
-  return db
-    .transaction()
-    .setIsolationLevel('repeatable read')
-    .execute(async (trx) => {
-      const { rows } = await sql<RunRow>`SELECT ${ALL_COLUMNS} FROM runs
-        WHERE id = ANY (ARRAY(${matchingIds(parts, beforeRunId, limit + 1, offset)})) ORDER BY id DESC`.execute(
-        trx,
-      );
-      return { rows, end: rows.length > limit ? null : await searchEnd(trx, parts, beforeRunId) };
-    });
+type FoundRow = RunRow & { readonly search_end: string | null };
+/** Of a search without a run; where it ended. */
+type NothingFound = { readonly id: null; readonly search_end: string | null };
+
+/** In one statement, which has one view of the table: runs that leave it between two would move the end past others. */
+async function search(db: Db, parts: Split, { limit, offset, beforeRunId }: RunPageRequest): Promise<Read> {
+  const { rows } = await sql<FoundRow | NothingFound>`WITH p AS MATERIALIZED (
+    SELECT ${ALL_COLUMNS} FROM runs WHERE id = ANY (ARRAY(${matchingIds(parts, beforeRunId, limit + 1, offset)}))
+  ), e AS (
+    SELECT CASE WHEN (SELECT count(*) FROM p) <= ${limit}::integer THEN (${endOfSearch(parts, beforeRunId)}) END AS search_end
+  )
+  SELECT e.search_end, p.* FROM e LEFT JOIN p ON true ORDER BY p.id DESC`.execute(db);
+  return {
+    rows: rows.filter((row): row is FoundRow => row.id !== null),
+    end: rows[0]?.search_end ?? null,
+  };
 }
 
 /** Runs that match, newest first. */
