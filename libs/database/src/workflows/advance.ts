@@ -91,19 +91,27 @@ export async function lockWorkflows(
     partitionKey: row.partition_key,
     head: row.head,
     seq: row.seq,
-    run: {
-      status: row.run_status,
-      epoch: row.run_epoch,
-      lane: row.lane,
-      priority: row.priority,
-      correlationId: row.correlation_id,
-      parentRunId: row.parent_run_id,
-      deadLetter: row.dead_letter,
-      namespace: row.namespace,
-      traceContext: row.trace_context,
-    },
+    run: { status: row.run_status, epoch: row.run_epoch, ...heldRunFacts(row) },
     now: row.now,
   }));
+}
+
+/** What a workflow takes over from its run's row. */
+export function heldRunFacts(
+  row: Pick<
+    LockedRow,
+    'lane' | 'priority' | 'correlation_id' | 'parent_run_id' | 'dead_letter' | 'namespace' | 'trace_context'
+  >,
+): Omit<LockedWorkflow['run'], 'status' | 'epoch'> {
+  return {
+    lane: row.lane,
+    priority: row.priority,
+    correlationId: row.correlation_id,
+    parentRunId: row.parent_run_id,
+    deadLetter: row.dead_letter,
+    namespace: row.namespace,
+    traceContext: row.trace_context,
+  };
 }
 
 /** A run that the workflow has started, as it ended; null where its row was deleted since. */

@@ -11,7 +11,7 @@ import { HAND_OVER_SET, handedOverCtes } from '../runs/hand-over.ts';
 import { jsonArray, plainArray, textArray } from '../sql/arrays.ts';
 import { asQueryable } from '../sql/kysely.ts';
 import type { DbTransaction } from '../sql/kysely.ts';
-import { clearUpWorkflows } from './advance.ts';
+import { clearUpWorkflows, heldRunFacts } from './advance.ts';
 import type { Advance, LockedWorkflow } from './advance.ts';
 import type { BeginningRun } from './hand-over.ts';
 
@@ -95,17 +95,7 @@ function lockedBy({ runId, name, version }: BeginningRun, row: TakenRow, epoch: 
     partitionKey: null,
     head: null,
     seq: 0,
-    run: {
-      status: HELD,
-      epoch,
-      lane: row.lane,
-      priority: row.priority,
-      correlationId: row.correlation_id,
-      parentRunId: row.parent_run_id,
-      deadLetter: row.dead_letter,
-      namespace: row.namespace,
-      traceContext: row.trace_context,
-    },
+    run: { status: HELD, epoch, ...heldRunFacts(row) },
     now: row.now,
   };
 }
