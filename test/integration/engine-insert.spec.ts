@@ -40,6 +40,83 @@ const stored = async (): Promise<number> =>
 const keyed = (key: string, params: Record<string, unknown> = {}): NewRun =>
   runOf({ idempotencyKey: key, params });
 
+/** Every field of a run, each with a value that {@link runOf} does not give it. */
+const OTHER: { readonly [Field in keyof Omit<NewRun, 'runId'>]: NewRun[Field] } = {
+  kind: 'operation',
+  name: 'sleep',
+  lane: 'slow',
+  priority: 'high',
+  params: '{"other":1}',
+  metadata: '{"other":"m"}',
+  tags: ['other'],
+  idempotencyKey: 'other',
+  specHash: 'other',
+  correlationId: 'other',
+  parentRunId: newId(),
+  parentEpoch: 1,
+  retryOfRunId: newId(),
+  triggerSource: 'other',
+  maxAttempts: 9,
+  retryDelayMs: 99,
+  timeoutMs: 999,
+  deadLetter: false,
+  runAfter: new Date('2999-01-01T00:00:00Z'),
+  expiresAt: new Date('2999-01-02T00:00:00Z'),
+  deadlineMs: 9_999,
+  singletonKey: 'other',
+  retryPolicy: '{"type":"none"}',
+  gates: '{"other":1}',
+  paramsRef: 'other',
+  namespace: 'other',
+  submittedBy: 'other',
+  traceContext: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+};
+
+describe('runs of one batch', () => {
+  /** A key has a hash; a fence has a parent, which must be running. */
+  const together = async (field: keyof typeof OTHER): Promise<Partial<NewRun>> => {
+    if (field === 'idempotencyKey' || field === 'specHash') {
+      return { idempotencyKey: OTHER.idempotencyKey, specHash: OTHER.specHash };
+    }
+    if (field !== 'parentEpoch') return { [field]: OTHER[field] };
+    const { runId, epoch } = await claimed(pool);
+    return { parentRunId: runId, parentEpoch: epoch };
+  };
+  /** What is its own of each run, and what the clock says. */
+  const OWN = ['id', 'created_at', 'available_at', 'dispatch_after', 'run_deadline_at'];
+  const shown = async ({ runId }: NewRun): Promise<unknown> =>
+    Object.fromEntries(
+      Object.entries(await rowOf(pool, runId)).map(([column, value]) => [
+        column,
+        OWN.includes(column) ? value === null : value,
+      ]),
+    );
+
+  it.each(Object.keys(OTHER) as (keyof typeof OTHER)[])(
+    'that differ only in %s keep their own, and share what they have alike',
+    async (field) => {
+      const other = await together(field);
+      const [usual, second] = [runOf(), runOf({}, other)];
+      expect(types(await insert([usual, second]))).toEqual(['inserted', 'inserted']);
+      const batched = [await shown(usual), await shown(second)];
+      expect(batched[0]).not.toEqual(batched[1]);
+
+      await base.admin.query('DELETE FROM runs WHERE id = ANY ($1)', [[usual.runId, second.runId]]);
+      const [usualAlone, secondAlone] = [runOf(), runOf({}, other)];
+      await insert([usualAlone]);
+      await insert([secondAlone]);
+      expect(batched).toEqual([await shown(usualAlone), await shown(secondAlone)]);
+
+      await base.admin.query('DELETE FROM runs WHERE id = ANY ($1)', [[secondAlone.runId]]);
+      // Two with the same key or singleton are not both stored.
+      if (field === 'idempotencyKey' || field === 'specHash' || field === 'singletonKey') return;
+      const alike = [runOf({}, other), runOf({}, other)];
+      expect(types(await insert(alike))).toEqual(['inserted', 'inserted']);
+      expect(await Promise.all(alike.map(shown))).toEqual([batched[1], batched[1]]);
+    },
+  );
+});
+
 describe('an insert', () => {
   it('stores a run whole, with its first event', async () => {
     const run = runOf({

@@ -1,14 +1,15 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { newId } from '@spine/core';
 import {
+  ANY_END,
   appendAttemptEvents,
   attemptIsCurrent,
   cancelRun,
+  COMPLETIONS,
   reapRuns,
-  SETTLE_SQL,
   settleRuns,
 } from '@spine/database';
-import type { ClaimedRun, Pool, SettleItem, Settlement } from '@spine/database';
+import type { ClaimedRun, Pool, SettleForm, SettleItem, Settlement } from '@spine/database';
 import {
   claim,
   claimed,
@@ -337,28 +338,16 @@ describe('what an attempt writes beside its settlement', () => {
   });
 });
 
-describe('the guard of a settlement, weakened', () => {
+describe.each([
+  ['of any end', ANY_END],
+  ['of completions', COMPLETIONS],
+])('the guard of a settlement %s, weakened', (_, form: SettleForm) => {
   const GUARD = `r.epoch = i.epoch AND r.status || '' = 'running'`;
-  const weakened = async (
-    guard: string,
-    run: ClaimedRun,
-    status: 'completed' | 'queued' = 'completed',
-  ): Promise<void> => {
-    const text = SETTLE_SQL.replace(GUARD, guard);
-    expect(text).not.toBe(SETTLE_SQL);
-    const over = status === 'completed';
-    await base.admin.query(text, [
-      [run.runId],
-      [run.epoch],
-      [status],
-      [over ? null : 0],
-      [over ? '"stale"' : null],
-      [null],
-      [over ? 'completed' : 'retry_scheduled'],
-      [null],
-      [null],
-      'test',
-    ]);
+  const STALE: Settlement = { type: 'completed', result: '"stale"' };
+  const weakened = async (guard: string, run: ClaimedRun): Promise<void> => {
+    const text = form.sql.replace(GUARD, guard);
+    expect(text).not.toBe(form.sql);
+    await base.admin.query(text, form.values([item(run, STALE)], info));
   };
 
   it('to the status alone accepts a stale attempt’s outcome, as the tests above would see', async () => {
@@ -379,10 +368,41 @@ describe('the guard of a settlement, weakened', () => {
   it('to the id alone is stopped by the schema where the run is over', async () => {
     const run = await claimed(pool);
     await settle(pool, run, { type: 'failed', error: ERROR });
-    // A second end is stopped by the history, a resurrection by the row.
     await expect(weakened('true', run)).rejects.toMatchObject({ constraint: 'run_events_one_terminal' });
-    await expect(weakened('true', run, 'queued')).rejects.toThrow(
-      `run ${run.runId} is failed and may not change`,
-    );
   });
+});
+
+it('a run that is over stays so, whatever a settlement without its guard asks for', async () => {
+  const run = await claimed(pool);
+  await settle(pool, run, { type: 'failed', error: ERROR });
+  const text = ANY_END.sql.replace(`r.epoch = i.epoch AND r.status || '' = 'running'`, 'true');
+  const retry: Settlement = { type: 'retry', error: ERROR, delayMs: 0 };
+  await expect(base.admin.query(text, ANY_END.values([item(run, retry)], info))).rejects.toThrow(
+    `run ${run.runId} is failed and may not change`,
+  );
+});
+
+it('a completion is the same alone, among others of its kind and beside other ends', async () => {
+  const runs = await Promise.all([1, 2, 3, 4].map(() => claimed(pool)));
+  const [alone, one, other, beside] = runs;
+  if (alone === undefined || one === undefined || other === undefined || beside === undefined)
+    throw new Error();
+  await settleRuns(pool, [item(alone)], info);
+  await settleRuns(pool, [item(one), item(other)], info);
+  const failing = await claimed(pool);
+  await settleRuns(pool, [item(beside), item(failing, { type: 'failed', error: ERROR })], info);
+  const own = ['id', 'created_at', 'started_at', 'completed_at', 'available_at'];
+  const shown = await Promise.all(
+    runs.map(async ({ runId }) =>
+      Object.entries(await rowOf(pool, runId)).filter(([column]) => !own.includes(column)),
+    ),
+  );
+  const ends = await Promise.all(
+    runs.map(async ({ runId }) => {
+      const last = (await eventsOf(pool, runId)).at(-1);
+      return last && [last.event_type, last.terminal, last.data, last.source, last.epoch];
+    }),
+  );
+  expect(new Set(shown.map((row) => JSON.stringify(row))).size).toBe(1);
+  expect(ends).toEqual(runs.map(() => ['completed', true, null, info.source, 1]));
 });

@@ -41,7 +41,7 @@ function observed(steps: Readonly<Record<string, Step>> = {}): Queryable {
   const { pool } = bed.engine;
   return {
     query: (config) => {
-      const name = config.name ?? '';
+      const name = (config.name ?? '').replace('_completed', '');
       log.push(name);
       const send = () => pool.query(config);
       return (steps[name]?.(send) ?? send()) as never;

@@ -99,6 +99,8 @@ export * from './runs/reruns.ts';
 export * from './runs/retention.ts';
 export * from './runs/served-by.ts';
 export * from './runs/settle-publish.ts';
+export { ANY_END, COMPLETIONS } from './runs/settle-sql.ts';
+export type { SettleForm } from './runs/settle-sql.ts';
 export * from './runs/settle.ts';
 export * from './runs/singleton.ts';
 export * from './runs/stats-backlog.ts';

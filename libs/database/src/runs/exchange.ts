@@ -5,7 +5,9 @@
 import type { Queryable } from '../sql/pool.ts';
 import { CLAIM_CTES, claimRuns, claimValues, toClaimedRun } from './claim.ts';
 import type { ClaimedRow, ClaimedRun, ClaimOptions } from './claim.ts';
-import { REFUSED, SETTLE_CTES, settleOutcomes, settleRuns, settleValues } from './settle.ts';
+import { ANY_END, COMPLETIONS, REFUSED, settleForm } from './settle-sql.ts';
+import type { SettleForm } from './settle-sql.ts';
+import { settleOutcomes, settleRuns } from './settle.ts';
 import type { SettleItem, SettleOutcome } from './settle.ts';
 
 export interface ExchangeOutcome {
@@ -14,19 +16,19 @@ export interface ExchangeOutcome {
   readonly claimed: readonly ClaimedRun[];
 }
 
-const SETTLE_PARAMETERS = 10;
-
-/** The claim's parameters follow the settlement's. */
-const SHIFTED_CLAIM = CLAIM_CTES.replace(
-  /\$(\d+)/g,
-  (_, number: string) => `$${Number(number) + SETTLE_PARAMETERS}`,
-);
-
-/** Rows of the claim, then a row with only an id and no kind for each refused settlement. */
-export const EXCHANGE_SQL = `WITH ${SETTLE_CTES}, ${SHIFTED_CLAIM}
+/**
+ * The claim's parameters follow the settlement's. Answers with the rows of the claim, then a row with only an id and no kind
+ * for each refused settlement.
+ */
+function exchangeSql({ ctes, parameters }: SettleForm): string {
+  const claim = CLAIM_CTES.replace(/\$(\d+)/g, (_, number: string) => `$${Number(number) + parameters}`);
+  return `WITH ${ctes}, ${claim}
 SELECT * FROM c UNION ALL
 SELECT i.id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
 FROM ${REFUSED}`;
+}
+
+const EXCHANGE_SQL = new Map([ANY_END, COMPLETIONS].map((form) => [form, exchangeSql(form)]));
 
 type ExchangeRow = ClaimedRow | { readonly id: string; readonly kind: null };
 
@@ -39,10 +41,11 @@ export async function exchangeRuns(
 ): Promise<ExchangeOutcome> {
   if (runIds.length === 0) return { settled: await settleRuns(db, items, options), claimed: [] };
   if (items.length === 0) return { settled: [], claimed: await claimRuns(db, runIds, options) };
+  const form = settleForm(items);
   const { rows } = await db.query<ExchangeRow>({
-    name: 'spine_exchange',
-    text: EXCHANGE_SQL,
-    values: [...settleValues(items, options), ...claimValues(runIds, options)],
+    name: `spine_exchange${form.suffix}`,
+    text: EXCHANGE_SQL.get(form) ?? exchangeSql(form),
+    values: [...form.values(items, options), ...claimValues(runIds, options)],
   });
   const claimed: ClaimedRun[] = [];
   const refused = new Set<string>();

@@ -1,8 +1,9 @@
 /** The statement of insert.ts: text for what its runs have, and nothing that none of them has. */
 import type { QueryConfig } from 'pg';
-import { priorityRank } from '@spine/core';
-import { plainArray, textArray } from '../sql/arrays.ts';
+import { plainArray } from '../sql/arrays.ts';
 import { PAUSED_LANES } from './claim.ts';
+import { inputSql, inputValues, layoutOf, shapeOf } from './insert-columns.ts';
+import type { InsertLayout, InsertShape } from './insert-columns.ts';
 import type { ClaimOnInsert, InsertInfo, NewRun } from './insert.ts';
 
 /** How long a hint may take before the relay sends another. */
@@ -10,6 +11,9 @@ export const HINT_GRACE = "interval '15 seconds'";
 
 /** Runs due later than this get no hint at submit: it would only occupy the queue's memory. The relay sends it in time. */
 export const HINT_HORIZON_MS = 3_600_000;
+
+/** After `hinted`. */
+const FIRST_COLUMN = 2;
 
 const HINT_HORIZON = `interval '${HINT_HORIZON_MS} milliseconds'`;
 
@@ -26,65 +30,14 @@ export function startsAtOnce(run: NewRun): boolean {
   );
 }
 
-interface Variant {
+interface Variant extends InsertShape {
   readonly conflicts: boolean;
   readonly fenced: boolean;
-  /** Whether some run uses an option of {@link RARE}. */
-  readonly extended: boolean;
-  /** Whether some run has a namespace or a principal of its own. */
-  readonly owned: boolean;
   /** Whether some run comes from another one, whose namespace it takes on. */
   readonly derived: boolean;
-  /** Whether some run is traced. */
-  readonly traced: boolean;
   /** Whether some run is to be stored as claimed. */
   readonly claimed: boolean;
 }
-
-const INPUT = [
-  ['id', 'uuid'],
-  ['kind', 'text'],
-  ['name', 'text'],
-  ['lane', 'text'],
-  ['priority', 'smallint'],
-  ['params', 'text'],
-  ['metadata', 'text'],
-  ['tags', 'text'],
-  ['idempotency_key', 'text'],
-  ['spec_hash', 'text'],
-  ['correlation_id', 'text'],
-  ['parent_run_id', 'uuid'],
-  ['parent_epoch', 'bigint'],
-  ['retry_of_run_id', 'uuid'],
-  ['trigger_source', 'text'],
-  ['max_attempts', 'integer'],
-  ['retry_delay_ms', 'bigint'],
-  ['timeout_ms', 'bigint'],
-  ['dead_letter', 'boolean'],
-  ['run_after', 'timestamptz'],
-] as const;
-
-/** Few runs have these: an array of nulls each would be paid by all the others. */
-const RARE = [
-  ['expires_at', 'timestamptz'],
-  ['deadline_ms', 'bigint'],
-  ['singleton_key', 'text'],
-  ['retry_policy', 'text'],
-  ['gates', 'text'],
-  ['params_ref', 'text'],
-] as const;
-
-/** Absent in local mode. */
-const OWNER = [
-  ['namespace', 'text'],
-  ['submitted_by', 'text'],
-] as const;
-
-/** Absent where nothing is traced. */
-const TRACE = [['trace_context', 'text']] as const;
-
-/** Absent where every run is queued. The worker and its lease follow the arrays. */
-const CLAIM = [['claimed', 'boolean']] as const;
 
 const ORIGINS_NAMESPACE =
   '(SELECT o.namespace FROM runs o WHERE o.id = COALESCE(i.parent_run_id, i.retry_of_run_id))';
@@ -105,7 +58,7 @@ function beginning({ claimed }: Variant, workerId: string, leaseMs: string): Rec
       WHEN $1::boolean AND COALESCE(i.run_after <= now() + ${HINT_HORIZON}, true) THEN ${HINT_GRACE}
       ELSE interval '0' END`,
   };
-  if (!claimed) return { ...waiting, columns: '', values: '', input: '*' };
+  if (!claimed) return { ...waiting, columns: '', values: '' };
   return {
     status: `CASE WHEN i.held THEN 'running' WHEN i.run_after > now() THEN 'pending' ELSE 'queued' END`,
     dispatch_after: `CASE WHEN NOT i.held THEN ${waiting.dispatch_after} END`,
@@ -115,27 +68,28 @@ function beginning({ claimed }: Variant, workerId: string, leaseMs: string): Rec
     CASE WHEN i.held THEN statement_timestamp() + ${leaseMs}::bigint * interval '1 millisecond' END,
     CASE WHEN i.held THEN statement_timestamp() + i.timeout_ms * interval '1 millisecond' END,
     CASE WHEN i.held THEN statement_timestamp() END`,
-    input: `*, claimed AND lane <> ALL (${PAUSED_LANES}) AS held`,
   };
 }
 
-type Beginning = 'status' | 'dispatch_after' | 'columns' | 'values' | 'input';
+type Beginning = 'status' | 'dispatch_after' | 'columns' | 'values';
 
-function insertSql(variant: Variant): string {
+/** The input; with `held` where runs may be stored as claimed. */
+function input(layout: InsertLayout, claimed: boolean): string {
+  const rows = inputSql(layout, FIRST_COLUMN, claimed);
+  if (!claimed) return rows;
+  return `SELECT *, claimed AND lane <> ALL (${PAUSED_LANES}) AS held FROM (
+    ${rows}
+  ) AS x`;
+}
+
+function insertSql(variant: Variant, layout: InsertLayout): string {
   const { conflicts, fenced, extended, owned, traced, claimed } = variant;
-  const input = [
-    ...INPUT,
-    ...(extended ? RARE : []),
-    ...(owned ? OWNER : []),
-    ...(traced ? TRACE : []),
-    ...(claimed ? CLAIM : []),
-  ];
   const owner = ownerColumns(variant);
-  const workerId = `$${input.length + 2}`;
-  const begins = beginning(variant, workerId, `$${input.length + 3}`);
+  const afterColumns = FIRST_COLUMN + layout.length;
+  const workerId = `$${afterColumns + 1}`;
+  const begins = beginning(variant, workerId, `$${afterColumns + 2}`);
   return `WITH i AS (
-  SELECT ${begins.input} FROM unnest(${input.map(([, type], index) => `$${index + 2}::${type}[]`).join(', ')})
-    AS t(${input.map(([name]) => name).join(', ')})
+  ${input(layout, claimed)}
 ), r AS (
   INSERT INTO runs (id, kind, name, lane, priority, status, params, metadata, tags, idempotency_key, spec_hash,
     correlation_id, parent_run_id, retry_of_run_id, trigger_source, max_attempts, retry_delay_ms, timeout_ms,
@@ -185,10 +139,16 @@ ${
 }`;
 }
 
-const STATEMENTS = new Map<string, string>();
+interface Statement {
+  readonly name: string;
+  readonly text: string;
+  readonly layout: InsertLayout;
+}
 
-function statementFor(variant: Variant): { name: string; text: string } {
-  const { conflicts, fenced, extended, owned, derived, traced, claimed } = variant;
+const STATEMENTS = new Map<string, Statement>();
+
+function statementFor(variant: Variant): Statement {
+  const { conflicts, fenced, extended, owned, derived, traced, claimed, alike, unmarked } = variant;
   const parts = [
     conflicts && '_c',
     fenced && '_f',
@@ -197,75 +157,20 @@ function statementFor(variant: Variant): { name: string; text: string } {
     derived && '_d',
     traced && '_t',
     claimed && '_h',
+    alike && '_a',
+    unmarked && '_u',
   ];
   const name = `spine_insert_runs${parts.filter((part) => part !== false).join('')}`;
-  const text = STATEMENTS.get(name) ?? insertSql(variant);
-  STATEMENTS.set(name, text);
-  return { name, text };
-}
-
-function isExtended(run: NewRun): boolean {
-  return (
-    run.expiresAt !== null ||
-    run.deadlineMs !== null ||
-    run.singletonKey !== null ||
-    run.retryPolicy !== null ||
-    run.gates !== null ||
-    run.paramsRef !== null
-  );
-}
-
-function rareParameters(runs: readonly NewRun[]): unknown[] {
-  return [
-    plainArray(runs.map((run) => run.expiresAt?.toISOString() ?? null)),
-    plainArray(runs.map((run) => run.deadlineMs)),
-    textArray(runs.map((run) => run.singletonKey)),
-    textArray(runs.map((run) => run.retryPolicy)),
-    textArray(runs.map((run) => run.gates)),
-    textArray(runs.map((run) => run.paramsRef)),
-  ];
-}
-
-function ownerParameters(runs: readonly NewRun[]): unknown[] {
-  return [textArray(runs.map((run) => run.namespace)), textArray(runs.map((run) => run.submittedBy))];
+  const known = STATEMENTS.get(name);
+  if (known !== undefined) return known;
+  const layout = layoutOf(variant);
+  const statement = { name, text: insertSql(variant, layout), layout };
+  STATEMENTS.set(name, statement);
+  return statement;
 }
 
 function claimParameters(runs: readonly NewRun[], { workerId, leaseMs, runIds }: ClaimOnInsert): unknown[] {
   return [plainArray(runs.map((run) => runIds.has(run.runId) && startsAtOnce(run))), workerId, leaseMs];
-}
-
-function parameters(
-  runs: readonly NewRun[],
-  { hinted, claim = null }: InsertInfo,
-  { extended, owned, traced, claimed }: Variant,
-): unknown[] {
-  return [
-    hinted,
-    plainArray(runs.map((run) => run.runId)),
-    plainArray(runs.map((run) => run.kind)),
-    textArray(runs.map((run) => run.name)),
-    textArray(runs.map((run) => run.lane)),
-    plainArray(runs.map((run) => priorityRank(run.priority))),
-    textArray(runs.map((run) => run.params)),
-    textArray(runs.map((run) => run.metadata)),
-    textArray(runs.map((run) => (run.tags.length === 0 ? '{}' : textArray(run.tags)))),
-    textArray(runs.map((run) => run.idempotencyKey)),
-    plainArray(runs.map((run) => run.specHash)),
-    textArray(runs.map((run) => run.correlationId)),
-    plainArray(runs.map((run) => run.parentRunId)),
-    plainArray(runs.map((run) => run.parentEpoch)),
-    plainArray(runs.map((run) => run.retryOfRunId)),
-    textArray(runs.map((run) => run.triggerSource)),
-    plainArray(runs.map((run) => run.maxAttempts)),
-    plainArray(runs.map((run) => run.retryDelayMs)),
-    plainArray(runs.map((run) => run.timeoutMs)),
-    plainArray(runs.map((run) => run.deadLetter)),
-    plainArray(runs.map((run) => run.runAfter?.toISOString() ?? null)),
-    ...(extended ? rareParameters(runs) : []),
-    ...(owned ? ownerParameters(runs) : []),
-    ...(traced ? [textArray(runs.map((run) => run.traceContext))] : []),
-    ...(claimed && claim !== null ? claimParameters(runs, claim) : []),
-  ];
 }
 
 /** The statement that inserts runs as these, and its values. */
@@ -273,15 +178,16 @@ export function insertQuery(
   runs: readonly NewRun[],
   info: InsertInfo,
 ): { readonly variant: Pick<Variant, 'conflicts' | 'fenced'>; readonly query: QueryConfig } {
+  const { hinted, claim = null } = info;
   const variant: Variant = {
-    extended: runs.some(isExtended),
+    ...shapeOf(runs),
     // ON CONFLICT costs a tenth of the insert: only where a conflict is possible.
     conflicts: info.ambiguous || runs.some((run) => run.idempotencyKey !== null),
     fenced: runs.some((run) => run.parentEpoch !== null),
-    owned: runs.some((run) => run.namespace !== null || run.submittedBy !== null),
     derived: runs.some((run) => run.parentRunId !== null || run.retryOfRunId !== null),
-    traced: runs.some((run) => run.traceContext !== null),
-    claimed: info.claim !== undefined && info.claim !== null && info.claim.runIds.size > 0,
+    claimed: claim !== null && claim.runIds.size > 0,
   };
-  return { variant, query: { ...statementFor(variant), values: parameters(runs, info, variant) } };
+  const { name, text, layout } = statementFor(variant);
+  const claims = variant.claimed && claim !== null ? claimParameters(runs, claim) : [];
+  return { variant, query: { name, text, values: [hinted, ...inputValues(layout, runs), ...claims] } };
 }

@@ -13,7 +13,7 @@ import type { DbTransaction } from '../sql/kysely.ts';
 import type { Queryable } from '../sql/pool.ts';
 import { RUN_COLUMNS, toRunRecord } from './record.ts';
 import type { RunRecord, RunRow } from './record.ts';
-import { SETTLE_SQL, settleValues } from './settle.ts';
+import { settleForm } from './settle-sql.ts';
 import type { SettleInfo, SettleItem, SettleOutcome } from './settle.ts';
 
 export interface TransactionLimits {
@@ -51,9 +51,10 @@ export async function settleAllInTransaction(
   info: SettleInfo,
 ): Promise<readonly string[]> {
   if (items.length === 0) return [];
+  const form = settleForm(items);
   const { rows } = await asQueryable(trx).query<{ id: string }>({
-    text: SETTLE_SQL,
-    values: settleValues(items, info),
+    text: form.sql,
+    values: form.values(items, info),
   });
   return rows.map(({ id }) => id);
 }
