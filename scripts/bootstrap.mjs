@@ -86,7 +86,9 @@ async function verify(node) {
 
 async function bench(node, args) {
   await build(node);
-  return runShown(node, ['--conditions=@spine/source', inRoot('test', 'bench', 'main.ts'), ...args]);
+  // As the launcher and the images start the services (libs/cli/src/launch/node-flags.ts).
+  const flags = ['--max-semi-space-size=64', '--conditions=@spine/source'];
+  return runShown(node, [...flags, inRoot('test', 'bench', 'main.ts'), ...args]);
 }
 
 async function chaos(node, args) {

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { SEMI_SPACE_MB } from '../../libs/cli/src/launch/node-flags.ts';
 import { copiedFromContext, effective, lintDockerfile, parseStages, targets } from './dockerfile.ts';
 
 const inProject = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
@@ -75,6 +76,12 @@ describe('deploy/Dockerfile', () => {
       const source = file.replace('/dist/', '/src/').replace(/\.js$/, '.ts');
       expect(existsSync(inProject(source)), `${target}: ${source}`).toBe(true);
     }
+  });
+
+  it('starts Node as the launcher and the benchmark do', () => {
+    const flag = `--max-semi-space-size=${SEMI_SPACE_MB}`;
+    expect(effective(stages, 'worker', 'ENV')).toContain(`NODE_OPTIONS=${flag}`);
+    expect(read('scripts/bootstrap.mjs')).toContain(`'${flag}'`);
   });
 
   it('runs as a user that Kubernetes can tell from root', () => {

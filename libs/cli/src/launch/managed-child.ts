@@ -16,6 +16,7 @@ import { nextBackoff } from './backoff.ts';
 import { deferred } from './deferred.ts';
 import type { ChildRecord } from './lock-record.ts';
 import { LogTail } from './log-tail.ts';
+import { nodeFlags } from './node-flags.ts';
 import { killGroup } from './reap.ts';
 
 export interface ChildSpec {
@@ -191,7 +192,7 @@ export class ManagedChild {
     const log = openSync(logFile, 'a', 0o600);
     let child: ChildProcess;
     try {
-      child = spawn(process.execPath, ['--enable-source-maps', script], {
+      child = spawn(process.execPath, [...nodeFlags(env['NODE_OPTIONS']), script], {
         env,
         stdio: ['ignore', log, log, 'ipc'],
         detached: true,
