@@ -5,8 +5,8 @@ import { nodeFlags, SEMI_SPACE_MB } from './node-flags.ts';
 const PROGRAM = `process.stdout.write(String(require('node:v8').getHeapStatistics().heap_size_limit))`;
 
 /** The limit of the heap, of which the room for new objects is a part, in MB. */
-function heapLimit(nodeOptions: string | undefined): number {
-  const env = { ...process.env, ...(nodeOptions === undefined ? {} : { NODE_OPTIONS: nodeOptions }) };
+function heapLimit(nodeOptions: string): number {
+  const env = { NODE_OPTIONS: nodeOptions };
   const { stdout } = spawnSync(process.execPath, [...nodeFlags(nodeOptions), '-e', PROGRAM], { env });
   return Number(stdout) / 2 ** 20;
 }
