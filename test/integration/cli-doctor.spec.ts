@@ -6,6 +6,7 @@ import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { newId } from '@spine/core';
 import { acquireLock, longTransactions, pauseLane, registerWorker, resumeLane } from '@spine/database';
+import { identifyProcess } from '@spine/database/embedded';
 import { freePort, startRedisServer } from '@spine/testing';
 import type { RedisServer } from '@spine/testing';
 import { randomKey, startApi } from './api-support.ts';
@@ -391,6 +392,28 @@ describe('Redis and the API', () => {
     const report = await doctor(['--only', 'api,redis'], {}, url);
     expect(report.of('api_reachable')).toMatchObject({ severity: 'error', measured: { url } });
     expect(report.of('redis_reachable')?.severity).toBe('info');
+  });
+
+  it('the API is the one that was started in this folder, where no setting names one', async () => {
+    const url = `http://127.0.0.1:${await freePort()}`;
+    const { pid, startTime } = identifyProcess(process.pid);
+    mkdirSync(join(folder, '.spine'));
+    writeFileSync(
+      join(folder, '.spine', 'launcher.json'),
+      JSON.stringify({
+        token: 't',
+        launcher: { pid, start_time: startTime },
+        state: 'running',
+        url,
+        children: [],
+      }),
+    );
+    const report = await doctor(['--only', 'api'], { SPINE_URL: '' });
+    expect(report.of('api_reachable')).toMatchObject({
+      severity: 'error',
+      message: expect.stringContaining('says launcher.json') as string,
+      measured: { url, origin: 'launcher' },
+    });
   });
 });
 

@@ -107,6 +107,22 @@ describe('the command line', () => {
     [['schedule', 'create', 'x', 'task:echo'], 'give one of --cron, --every and --at'],
     [['schedule', 'preview', '--cron', '* * * * *', '--every', '5m'], 'give one of --cron, --every and --at'],
     [['completion', 'tcsh'], 'tcsh'],
+    [['workflow', 'fork', 'x'], "required option '--from <step>' not specified"],
+    [['workflow', 'modify', 'x'], 'give one of --skip, --retry and --file'],
+    [['workflow', 'modify', 'x', '--skip', 'a', '--retry', 'b'], 'give one of --skip, --retry and --file'],
+    [
+      ['workflow', 'query', 'x', 'colour'],
+      'what is asked takes one of state, context, outputs, step, signals',
+    ],
+    [['workflow', 'query', 'x', 'step'], 'step takes one --step'],
+    [['workflow', 'query', 'x', 'state', '--step', 'y'], '--step belongs to step and outputs'],
+    [['approval', 'list', 'x', '--workflow', 'y'], 'not both'],
+    [['trigger', 'create', 'gone.json'], 'gone.json cannot be read'],
+    [['limit', 'list', '--type', 'breaker'], "'breaker' is invalid"],
+    [['expected', 'list', '--active', '--inactive'], 'exclude each other'],
+    [['keys', 'expire', 'k', '--never', '--at', '1d'], 'give one of --at and --never'],
+    [['playground', 'set', 's'], 'give params'],
+    [['run', 'batch', '-'], '- line 1 must be a run with kind and name'],
   ])('refuses %j', async (args, message) => {
     const { code, out, problem } = await spine([...args, ...(args.length > 1 ? NOBODY : [])]);
     expect({ code, out }).toEqual({ code: 2, out: '' });
@@ -118,6 +134,10 @@ describe('the command line', () => {
     [['schedule', 'delete', 's'], 'Delete schedule s?'],
     [['workflow', 'archive', 'w'], 'Archive workflow w?'],
     [['backfill', 'delete', 'b'], 'Delete backfill b?'],
+    [['trigger', 'delete', 't'], 'Delete trigger t?'],
+    [['lock', 'release', 'l'], 'Take lock l from whoever holds it?'],
+    [['expected', 'delete', 'd', 'w'], 'Delete what is expected of w of d?'],
+    [['database', 'migrate'], 'Apply pending migrations?'],
   ])('does nothing that cannot be taken back without being told so: %j', async (args, question) => {
     const { code, problem } = await spine([...args, ...NOBODY]);
     expect(code).toBe(2);

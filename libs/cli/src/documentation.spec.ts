@@ -21,19 +21,43 @@ function rows(first: RegExp): string[][] {
     .filter(([cell]) => cell !== undefined && first.test(cell));
 }
 
+const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
+const program = buildProgram(
+  new CliContext({
+    stdin: Readable.from([]),
+    stdout: nowhere,
+    stderr: nowhere,
+    cwd: '/',
+    interrupts: () => new AbortController().signal,
+  }),
+);
+const places = placesOf(program);
+const leaves = places.filter(({ commands }) => commands.length === 0);
+
+/** The command lines of the page's blocks; of a pipe the first, and of a list each. */
+const examples = [...page.matchAll(/```sh\n([\s\S]*?)```/g)]
+  .flatMap(([, block = '']) => block.split(/\n|&&/))
+  .map((line) => /^\s*spine (.*)$/.exec(line)?.[1] ?? '')
+  .filter((line) => line !== '');
+
+function commandOf(line: string) {
+  return leaves.find(({ at }) => `${line} `.startsWith(`${at.trim()} `));
+}
+
 describe('docs/cli.md', () => {
+  it('shows examples that are commands with their options', () => {
+    const strange = examples.filter((line) => {
+      const known = commandOf(line)?.options.flatMap(({ names }) => names);
+      const [own = ''] = line.replaceAll(/"[^"]*"|'[^']*'/g, '').split('|');
+      return (
+        known === undefined || (own.match(/(?<= )--[a-z-]+/g) ?? []).some((each) => !known.includes(each))
+      );
+    });
+    expect(strange).toEqual([]);
+    expect(examples.length).toBeGreaterThan(30);
+  });
+
   it('lists exactly the commands, with what each says of itself', () => {
-    const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
-    const program = buildProgram(
-      new CliContext({
-        stdin: Readable.from([]),
-        stdout: nowhere,
-        stderr: nowhere,
-        cwd: '/',
-        interrupts: () => new AbortController().signal,
-      }),
-    );
-    const places = placesOf(program);
     const commands = places.flatMap(({ at, commands }) =>
       commands
         .map(({ name, description }) => ({ at: `${at} ${name}`, description }))

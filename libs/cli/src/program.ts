@@ -1,10 +1,17 @@
 /** The command line `spine` as commander's tree. */
 import { Command, CommanderError } from 'commander';
+import * as approvals from './commands/approvals.ts';
 import * as audit from './commands/audit.ts';
 import * as completion from './commands/completion.ts';
 import * as config from './commands/config.ts';
+import * as data from './commands/data.ts';
+import * as database from './commands/database.ts';
+import * as deploy from './commands/deploy.ts';
 import * as dlq from './commands/dlq.ts';
+import * as events from './commands/events.ts';
+import * as examples from './commands/examples.ts';
 import * as functions from './commands/functions.ts';
+import * as gates from './commands/gates.ts';
 import * as keys from './commands/keys.ts';
 import * as ledger from './commands/ledger.ts';
 import * as mcp from './commands/mcp.ts';
@@ -14,6 +21,7 @@ import * as runs from './commands/runs.ts';
 import * as schedules from './commands/schedules.ts';
 import * as start from './commands/start.ts';
 import * as stats from './commands/stats.ts';
+import * as triggers from './commands/triggers.ts';
 import * as workflows from './commands/workflows.ts';
 import * as doctor from './doctor/command.ts';
 import { exitCodeOf } from './frame/command.ts';
@@ -36,12 +44,20 @@ const GROUPS: readonly { readonly register: Register }[] = [
   runs,
   dlq,
   workflows,
+  approvals,
   playground,
   schedules,
+  triggers,
   queues,
+  gates,
   functions,
+  examples,
   ledger,
+  data,
+  events,
   stats,
+  deploy,
+  database,
   keys,
   audit,
   mcp,
@@ -64,7 +80,10 @@ export function buildProgram(context: CliContext): Command {
     .version(version(), '-v, --version', 'the version')
     .helpOption('-h, --help', 'this help')
     .helpCommand('help [command]', 'help of a command')
-    .option('--url <url>', 'the API (default: SPINE_URL, else http://127.0.0.1:3000)')
+    .option(
+      '--url <url>',
+      'the API (default: SPINE_URL, else the one started in this folder, else http://127.0.0.1:3000)',
+    )
     .option('--key-file <file>', 'file that holds the API key (default: the key in SPINE_API_KEY)')
     .option('--json', 'answer with JSON and nothing else')
     .configureHelp({ showGlobalOptions: true, sortSubcommands: false })

@@ -16,7 +16,16 @@ const load = (env: Record<string, string>) => loadCliSettings({ env, cwd, home: 
 
 describe('what the command needs', () => {
   it('is the local API without a key, when nothing is said', async () => {
-    expect(await load({})).toEqual({ url: 'http://127.0.0.1:3000', apiKey: undefined });
+    expect(await load({})).toEqual({
+      url: 'http://127.0.0.1:3000',
+      urlIsSet: false,
+      dataDir: join(cwd, '.spine'),
+      apiKey: undefined,
+    });
+    expect(await load({ SPINE_URL: 'http://127.0.0.1:3000', SPINE_DATA_DIR: '/var/spine' })).toMatchObject({
+      urlIsSet: true,
+      dataDir: '/var/spine',
+    });
   });
 
   it('may stand in an env file, and refer to a secret', async () => {

@@ -58,7 +58,7 @@ async function replay(call: Call, context: CliContext): Promise<void> {
   const done = await reviewed(call, context, {
     ask: (dry_run) => client.dlq.replayMany({ ...manyOf(options), dry_run }),
     question: ({ matched, matched_is_capped }) =>
-      `Replay ${countCell(matched, matched_is_capped)} dead letters?`,
+      matched === 0 ? null : `Replay ${countCell(matched, matched_is_capped)} dead letters?`,
   });
   const count = countCell(done.matched, done.matched_is_capped);
   await context.out.answer(
@@ -80,7 +80,9 @@ async function resolve(call: Call, context: CliContext): Promise<void> {
   const done = await reviewed(call, context, {
     ask: (dry_run) => client.dlq.resolveMany({ ...manyOf(options), dry_run }),
     question: ({ matched, matched_is_capped }) =>
-      `Resolve ${countCell(matched, matched_is_capped)} dead letters without replaying them?`,
+      matched === 0
+        ? null
+        : `Resolve ${countCell(matched, matched_is_capped)} dead letters without replaying them?`,
   });
   const count = countCell(done.matched, done.matched_is_capped);
   await context.out.answer(
@@ -168,6 +170,26 @@ export const register: Register = (program, context) => {
   });
   registerChange(dlq, context, 'replay', 'do the run again as a new run, or many by filters', replay);
   registerChange(dlq, context, 'resolve', 'close without doing it again, or many by filters', resolve);
+  addCommand(dlq, context, {
+    usage: 'purge',
+    summary: 'delete closed dead letters, or say how many would go',
+    options: [
+      option('--older-than <days>', 'closed for so many days (required)').makeOptionMandatory(),
+      option('--dry-run', 'only say how many there are'),
+      YES,
+    ],
+    examples: ['dlq purge --older-than 90 --dry-run'],
+    run: async (call, context) => {
+      const older_than_days = call.options.whole('olderThan', 1) ?? 0;
+      const client = await context.client();
+      const done = await reviewed(call, context, {
+        ask: (dry_run) => client.dlq.purge({ older_than_days, dry_run }),
+        question: ({ deleted }) => (deleted === 0 ? null : `Delete ${deleted} closed dead letters?`),
+      });
+      const what = done.dry_run ? 'would be' : 'are';
+      await context.out.answer(done, `${done.deleted} dead letters ${what} deleted\n`);
+    },
+  });
   addCommand(dlq, context, {
     usage: 'stats',
     summary: 'count dead letters by handler and category',

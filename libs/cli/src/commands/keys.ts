@@ -81,6 +81,30 @@ export const register: Register = (program, context) => {
     ask: (client, _call, position) => client.keys.list(position),
   });
   addCommand(keys, context, {
+    usage: 'show <key-id>',
+    summary: 'show one key; its secret is stored nowhere',
+    run: async ({ arg }, { client, out }) => out.fields(await (await client()).keys.get(arg(0))),
+  });
+  addCommand(keys, context, {
+    usage: 'expire <key-id>',
+    summary: 'say until when a key is good, or with --never that it does not end',
+    options: [
+      option('--at <when>', 'an instant, or a span from now such as 30d'),
+      option('--never', 'until it is revoked'),
+    ],
+    examples: ['keys expire 01912345-6789-7abc-8def-0123456789ab --at 30d'],
+    run: async ({ arg, options }, { client, out }) => {
+      const at = options.text('at');
+      if ((at === undefined) !== options.flag('never')) throw new UsageError('give one of --at and --never');
+      const expires_at = at === undefined ? null : laterInstant('--at', at, Date.now());
+      const key = await (await client()).keys.expire(arg(0), { expires_at });
+      await out.answer(
+        key,
+        `key ${key.key_id} is good until ${timeCell(key.expires_at) ?? 'it is revoked'}\n`,
+      );
+    },
+  });
+  addCommand(keys, context, {
     usage: 'create <name>',
     summary: 'make a key; it is shown once',
     options: [

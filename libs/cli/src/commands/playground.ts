@@ -1,75 +1,25 @@
 /** `spine playground`: going through a workflow step by step, forwards and back. */
-import type {
-  PlaygroundPeek,
-  PlaygroundSession,
-  PlaygroundSessionSummary,
-  PlaygroundStepped,
-} from '@spine/sdk';
+import type { PlaygroundSession, PlaygroundSessionSummary } from '@spine/sdk';
 import { present } from '@spine/core';
 import { stateStyle, timeCell } from '../frame/cells.ts';
 import { addCommand, addGroup, choice, option } from '../frame/command.ts';
 import type { Call, Register } from '../frame/command.ts';
 import type { CliContext } from '../frame/context.ts';
 import { readParams } from '../frame/input.ts';
-import { jsonText } from '../frame/printable.ts';
-import { fieldsText } from '../frame/table.ts';
+import { addList } from '../frame/list.ts';
 import { UsageError } from '../frame/usage-error.ts';
+import { registerDriving } from './playground/drive.ts';
+import { sessionText, steppedText } from './playground/texts.ts';
 import { PARAMS_HELP } from './runs/submit.ts';
 import { isFile, readWorkflowFile } from './workflows/file.ts';
 import { workflowBody } from './workflows/publish.ts';
 
 const MODES = ['stub', 'recorded', 'live'] as const satisfies readonly PlaygroundSession['mode'][];
 
-function nextText(next: PlaygroundPeek): string {
-  switch (next.type) {
-    case 'work':
-      return `${next.unit}, with ${jsonText(next.params)}`;
-    case 'timer':
-      return `timer ${next.timer} at ${next.at}`;
-    case 'waiting':
-      return `waits for ${[...next.approvals, ...next.signals].join(', ')}`;
-    case 'ended':
-      return `nothing: it is ${next.status}, with ${jsonText(next.outputs)}`;
-  }
-}
-
-function sessionText(session: PlaygroundSession, { out: { paint } }: CliContext): string {
-  const { session_id, workflow, version, mode, status, step_count, remaining, next } = session;
-  return fieldsText(
-    {
-      session: session_id,
-      workflow: version === null ? workflow : `${workflow} version ${version}`,
-      mode,
-      status,
-      moves: step_count,
-      remaining,
-      next: nextText(next),
-      expires: timeCell(session.expires_at),
-    },
-    paint,
-  );
-}
-
-function steppedText({ session, steps }: PlaygroundStepped, context: CliContext): string {
-  const { out } = context;
-  const made = out.tableText(
-    [
-      { head: 'MOVE', cell: ({ index }) => index, align: 'right' },
-      { head: 'UNIT', cell: ({ unit, type }) => unit ?? type },
-      { head: 'RESULT', cell: ({ result }) => result?.status },
-      { head: 'OUTPUT', cell: ({ result }) => (result === null ? null : jsonText(result.output)) },
-      { head: 'ERROR', cell: ({ result }) => result?.error?.message ?? '' },
-    ],
-    steps,
-    'no move was made',
-  );
-  return `${made}\n${sessionText(session, context)}`;
-}
-
 async function start({ arg, args, options }: Call, context: CliContext): Promise<void> {
   const [, ...more] = args;
   const target = arg(0);
-  const { api } = await context.client();
+  const { playground } = await context.client();
   const workflow = isFile(target)
     ? workflowBody(await readWorkflowFile(context.io, target))
     : { workflow: target, ...present({ version: options.whole('at', 1) }) };
@@ -82,24 +32,22 @@ async function start({ arg, args, options }: Call, context: CliContext): Promise
       environment: options.text('environment'),
     }),
   };
-  const { data } = (await api.createPlaygroundSession({ body })).data;
-  await context.out.answer(data, () => sessionText(data, context));
+  const session = await playground.create(body);
+  await context.out.answer(session, () => sessionText(session, context));
 }
 
 async function step({ arg, options }: Call, context: CliContext): Promise<void> {
-  const { api } = await context.client();
-  const path = { session_id: arg(0) };
+  const { playground } = await context.client();
   const to = options.text('to');
   const all = options.flag('all');
   if (to !== undefined && all) throw new UsageError('--to and --all exclude each other');
-  const answered =
+  const stepped =
     to !== undefined
-      ? await api.runPlaygroundTo({ path, body: { step: to } })
+      ? await playground.runTo(arg(0), { step: to })
       : all
-        ? await api.runPlaygroundAll({ path, body: {} })
-        : await api.stepPlayground({ path, body: {} });
-  const { data } = answered.data;
-  await context.out.answer(data, () => steppedText(data, context));
+        ? await playground.runAll(arg(0))
+        : await playground.step(arg(0));
+  await context.out.answer(stepped, () => steppedText(stepped, context));
 }
 
 export const register: Register = (program, context) => {
@@ -120,34 +68,29 @@ export const register: Register = (program, context) => {
     ],
     run: start,
   });
-  addCommand(playground, context, {
+  addList<PlaygroundSessionSummary>(playground, context, {
     usage: 'list',
     summary: 'list sessions',
     options: [option('--workflow <name>', 'with this workflow')],
-    run: async ({ options }, { client, out }) => {
-      const query = present({ workflow: options.text('workflow'), limit: 100 });
-      const { data } = (await (await client()).api.listPlaygroundSessions({ query })).data;
-      await out.table<PlaygroundSessionSummary>(
-        [
-          { head: 'SESSION', cell: ({ session_id }) => session_id },
-          { head: 'WORKFLOW', cell: ({ workflow }) => workflow },
-          { head: 'MODE', cell: ({ mode }) => mode },
-          { head: 'STATUS', cell: ({ status }) => status, style: ({ status }) => stateStyle(status) },
-          { head: 'MOVES', cell: ({ step_count }) => step_count, align: 'right' },
-          { head: 'EXPIRES', cell: ({ expires_at }) => timeCell(expires_at) },
-        ],
-        data,
-        'no sessions',
-      );
-    },
+    columns: [
+      { head: 'SESSION', cell: ({ session_id }) => session_id },
+      { head: 'WORKFLOW', cell: ({ workflow }) => workflow },
+      { head: 'MODE', cell: ({ mode }) => mode },
+      { head: 'STATUS', cell: ({ status }) => status, style: ({ status }) => stateStyle(status) },
+      { head: 'MOVES', cell: ({ step_count }) => step_count, align: 'right' },
+      { head: 'EXPIRES', cell: ({ expires_at }) => timeCell(expires_at) },
+    ],
+    none: 'no sessions',
+    cursor: false,
+    ask: (client, { options }, { limit }) =>
+      client.playground.list({ ...present({ workflow: options.text('workflow') }), limit }),
   });
   addCommand(playground, context, {
     usage: 'show <session-id>',
     summary: 'show where a session is, and what would come next',
     run: async ({ arg }, context) => {
-      const { api } = await context.client();
-      const { data } = (await api.getPlaygroundSession({ path: { session_id: arg(0) } })).data;
-      await context.out.answer(data, () => sessionText(data, context));
+      const session = await (await context.client()).playground.get(arg(0));
+      await context.out.answer(session, () => sessionText(session, context));
     },
   });
   addCommand(playground, context, {
@@ -160,18 +103,17 @@ export const register: Register = (program, context) => {
     usage: 'back <session-id>',
     summary: 'take the last move back',
     run: async ({ arg }, context) => {
-      const { api } = await context.client();
-      const { data } = (await api.stepPlaygroundBack({ path: { session_id: arg(0) } })).data;
-      await context.out.answer(data, () => sessionText(data, context));
+      const session = await (await context.client()).playground.stepBack(arg(0));
+      await context.out.answer(session, () => sessionText(session, context));
     },
   });
+  registerDriving(playground, context);
   addCommand(playground, context, {
     usage: 'delete <session-id>',
     summary: 'end a session',
     run: async ({ arg }, { client, out }) => {
-      const { api } = await client();
-      const { data } = (await api.deletePlaygroundSession({ path: { session_id: arg(0) } })).data;
-      await out.answer(data, `session ${data.session_id} is deleted\n`);
+      const deleted = await (await client()).playground.delete(arg(0));
+      await out.answer(deleted, `session ${deleted.session_id} is deleted\n`);
     },
   });
 };

@@ -1,5 +1,5 @@
 /** `spine doctor`. */
-import { loadCliSettings, ROLES } from '@spine/config';
+import { ROLES } from '@spine/config';
 import { addCommand, choice, option, YES } from '../frame/command.ts';
 import type { Register } from '../frame/command.ts';
 import { EXIT } from '../frame/exit-codes.ts';
@@ -46,10 +46,10 @@ export const register: Register = (program, context) => {
         timeoutMs: options.span('timeout') ?? DEFAULT_TIMEOUT_MS,
         signal,
         places,
-        api: async () => ({
-          url: options.text('url') ?? (await loadCliSettings(places)).url,
-          client: await context.client(),
-        }),
+        api: async () => {
+          const { url, origin } = await context.target();
+          return { url, origin, client: await context.client() };
+        },
         version: version(),
         node: process.versions.node,
       };

@@ -1,10 +1,11 @@
 /** What every command works with. Made once a call; reads nothing before it is asked. */
-import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { existsSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { loadCliSettings, Secret, takesColour } from '@spine/config';
 import type { CliSettings } from '@spine/config';
 import { createSpineClient } from '@spine/sdk';
 import type { SpineClient } from '@spine/sdk';
+import { LOCK_NAME } from '../launch/lock-record.ts';
 import { confirmed } from './confirm.ts';
 import type { CliIo } from './io.ts';
 import { Notices } from './notices.ts';
@@ -16,6 +17,17 @@ import { UsageError } from './usage-error.ts';
 
 /** Longest key file; a key has some 100 characters. */
 const MAX_KEY_FILE = 4_096;
+
+/** What says where the API is: `--url`, SPINE_URL, the lock of a system that runs here, or nothing. */
+export type UrlOrigin = 'option' | 'settings' | 'launcher' | 'default';
+
+export interface Target {
+  /** Without `/api/v1`. */
+  readonly url: string;
+  readonly origin: UrlOrigin;
+  /** Undefined: none is sent. */
+  readonly apiKey: Secret | undefined;
+}
 
 export class CliContext {
   readonly io: CliIo;
@@ -60,7 +72,7 @@ export class CliContext {
   }
 
   /**
-   * The API of `--url` or SPINE_URL, with the key of `--key-file` or SPINE_API_KEY.
+   * The API of {@link target}, with its key.
    * @throws UsageError, ConfigError, SpineConfigError
    */
   readonly client = (): Promise<SpineClient> => {
@@ -72,14 +84,25 @@ export class CliContext {
   readonly confirm = (question: string, yes: boolean): Promise<boolean> => confirmed(this.io, question, yes);
 
   /**
-   * The API of `--url` or SPINE_URL, and the key of `--key-file` or SPINE_API_KEY.
+   * The API of `--url`, else of SPINE_URL, else the one that `start` runs in this folder, else the default; and the key of
+   * `--key-file` or SPINE_API_KEY.
    * @throws UsageError, ConfigError
    */
-  async target(): Promise<CliSettings> {
+  async target(): Promise<Target> {
     const file = this.#options.text('keyFile');
     const fromFile = file === undefined ? undefined : this.#readKey(file);
     const settings = await this.#loadSettings();
-    return { url: this.#options.text('url') ?? settings.url, apiKey: fromFile ?? settings.apiKey };
+    return { ...(await this.#place(settings)), apiKey: fromFile ?? settings.apiKey };
+  }
+
+  async #place(settings: CliSettings): Promise<Omit<Target, 'apiKey'>> {
+    const given = this.#options.text('url');
+    if (given !== undefined) return { url: given, origin: 'option' };
+    if (settings.urlIsSet) return { url: settings.url, origin: 'settings' };
+    // Mostly nothing runs here, and then nothing about processes has to be loaded.
+    const hasLock = existsSync(join(settings.dataDir, LOCK_NAME));
+    const local = hasLock ? (await import('../launch/local-url.ts')).localUrl(settings.dataDir) : null;
+    return local === null ? { url: settings.url, origin: 'default' } : { url: local, origin: 'launcher' };
   }
 
   async #connect(): Promise<SpineClient> {

@@ -41,6 +41,28 @@ export function parseJsonObject(text: string, label: string): JsonObject {
   throw new UsageError(`${label} must be a JSON object such as {"week": "2026-01-02"}`);
 }
 
+/** Of a request only that members are there is looked at: the rest is the API's to judge, which says every field that is wrong. */
+function isRequest<T extends object>(value: object, members: readonly (keyof T & string)[]): value is T {
+  return members.every((member) => member in value);
+}
+
+/**
+ * The body of a request as a JSON file; `-` is standard input.
+ * @param what it is, with its article
+ * @param members without which it is something else
+ * @throws UsageError naming the file
+ */
+export async function readRequest<T extends object>(
+  io: Pick<CliIo, 'stdin' | 'cwd'>,
+  file: string,
+  what: string,
+  members: readonly (keyof T & string)[],
+): Promise<T> {
+  const body = parseJsonObject(await readInput(io, file), file === '-' ? 'standard input' : file);
+  if (isRequest<T>(body, members)) return body;
+  throw new UsageError(`${file} must be ${what} with ${members.join(', ')}`);
+}
+
 /** What comes after `key=`: JSON where it is some, else the text itself. `key:=` insists on JSON, `key==` on text. */
 function assigned(argument: string): readonly [string, Json] {
   const [, key, operator, text] = /^([^=:]+)(==|:=|=)([\s\S]*)$/.exec(argument) ?? [];

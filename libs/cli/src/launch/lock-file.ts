@@ -13,6 +13,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { ConfigError } from '@spine/core';
 import { identifyProcess, isStillRunning } from '@spine/database/embedded';
 import {
+  LOCK_NAME,
   heldMessage,
   judgeLock,
   parseLock,
@@ -66,7 +67,7 @@ function create(file: string, text: string, token: string): boolean {
 }
 
 function proveWritable(dataDir: string, token: string): void {
-  const probe = join(dataDir, `launcher.json.${token}`);
+  const probe = join(dataDir, `${LOCK_NAME}.${token}`);
   try {
     mkdirSync(dataDir, { recursive: true });
     writeFileSync(probe, '');
@@ -85,7 +86,7 @@ function proveWritable(dataDir: string, token: string): void {
  * @throws ConfigError when another launcher runs on it, or the directory cannot be written.
  */
 export async function takeLock(dataDir: string): Promise<LauncherLock> {
-  const file = join(dataDir, 'launcher.json');
+  const file = join(dataDir, LOCK_NAME);
   const token = randomBytes(8).toString('hex');
   let record: LockRecord = {
     token,

@@ -1,6 +1,9 @@
 /** The launcher's lock: what it says, and what another launcher may conclude from it. Pure. */
 import type { ProcessIdentity } from '@spine/database/embedded';
 
+/** The file of the lock, in the data directory. */
+export const LOCK_NAME = 'launcher.json';
+
 export interface ChildRecord extends ProcessIdentity {
   readonly name: string;
 }

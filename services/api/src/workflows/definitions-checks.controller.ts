@@ -4,7 +4,7 @@ import type { FastifyReply } from 'fastify';
 import type { z } from 'zod';
 import { rerunEffect } from '@spine/core';
 import type { Engine } from '@spine/execution';
-import { dryRun, lintWorkflow, publishedLookups } from '@spine/orchestration';
+import { dryRun, lintToJson, lintWorkflow, publishedLookups } from '@spine/orchestration';
 import type { LintOptions } from '@spine/orchestration';
 import { runScopeOf } from '../auth/run-scope.ts';
 import { envelopeOf, success } from '../http/envelope.ts';
@@ -16,7 +16,7 @@ import { ENGINE } from '../tokens.ts';
 import { ESTIMATED_HOURS, measuredEstimators } from './definitions.estimates.ts';
 import { findVersion, WorkflowNamePipe } from './definitions.find.ts';
 import { lintPosted } from './definitions.input.ts';
-import { dryRunJson, lintJson, toDryRunJson, toLintJson } from './definitions-checks.json.ts';
+import { dryRunJson, lintJson, toDryRunJson } from './definitions-checks.json.ts';
 import type { LintJson } from './definitions-checks.json.ts';
 import { dryRunBody, lintBody, lintPostedBody, versionQuery } from './definitions.schemas.ts';
 import type { DryRunBody, LintBody, LintPostedBody, VersionQuery } from './definitions.schemas.ts';
@@ -46,7 +46,7 @@ export class WorkflowChecksController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<Envelope<LintJson>> {
     const { workflow, diagnostics } = await lintPosted(this.engine, body, this.#lintOptions(ignore));
-    return success(reply, toLintJson(workflow, diagnostics));
+    return success(reply, lintToJson(workflow, diagnostics));
   }
 
   @Post(':name/lint')
@@ -68,7 +68,7 @@ export class WorkflowChecksController {
     const { input } = await findVersion(this.engine.db, name, version);
     const lookups = await publishedLookups(this.engine, input);
     const { diagnostics } = lintWorkflow(input, { ...this.#lintOptions(ignore), lookups });
-    return success(reply, toLintJson(name, diagnostics));
+    return success(reply, lintToJson(name, diagnostics));
   }
 
   @Post(':name/dry-run')

@@ -1,7 +1,7 @@
-/** What linting and dry runs answer. */
+/** What linting and dry runs answer, as the document says it; the values are made by `lintToJson` and `dryRunToJson`. */
 import { z } from 'zod';
-import { FORECASTS, LINT_SEVERITIES, STEP_KINDS } from '@spine/orchestration';
-import type { DryRunResult, LintDiagnostic } from '@spine/orchestration';
+import { dryRunToJson, FORECASTS, LINT_SEVERITIES, STEP_KINDS } from '@spine/orchestration';
+import type { DryRunResult } from '@spine/orchestration';
 
 export const lintJson = z
   .object({
@@ -21,28 +21,6 @@ export const lintJson = z
   })
   .meta({ id: 'WorkflowLint' });
 export type LintJson = z.infer<typeof lintJson>;
-
-/** A diagnostic, and where it is in the text that was sent. */
-export type PlacedDiagnostic = LintDiagnostic & { readonly line?: number; readonly column?: number };
-
-export function toLintJson(workflow: string, diagnostics: readonly PlacedDiagnostic[]): LintJson {
-  const count = (severity: LintDiagnostic['severity']): number =>
-    diagnostics.filter((diagnostic) => diagnostic.severity === severity).length;
-  const counts = { error: count('error'), warning: count('warning'), info: count('info') };
-  return {
-    workflow,
-    passed: counts.error === 0,
-    counts,
-    diagnostics: diagnostics.map(({ code, severity, field, message, line, column }) => ({
-      code,
-      severity,
-      field,
-      message,
-      line: line ?? null,
-      column: column ?? null,
-    })),
-  };
-}
 
 export const dryRunJson = z
   .object({
@@ -74,22 +52,12 @@ export const dryRunJson = z
   })
   .meta({ id: 'WorkflowDryRun', description: 'What a run would do. Nothing is called.' });
 
+/** @param hours of the steps that seconds are estimated from */
 export function toDryRunJson(
   result: DryRunResult,
   version: number,
   hours: number,
 ): z.infer<typeof dryRunJson> {
-  return {
-    workflow: result.workflow,
-    version,
-    is_valid: result.isValid,
-    issues: result.issues.map(({ field, code, message }) => ({ field, code, message })),
-    steps: result.steps.map((step) => ({ ...step, notes: [...step.notes] })),
-    waves: result.waves.map((wave) => [...wave]),
-    total_seconds: result.totalSeconds,
-    elapsed_seconds: result.elapsedSeconds,
-    total_cost: result.totalCost,
-    unestimated: [...result.unestimated],
-    estimated_from_hours: hours,
-  };
+  const { workflow, ...forecast } = dryRunToJson(result);
+  return { workflow, version, ...forecast, estimated_from_hours: hours };
 }

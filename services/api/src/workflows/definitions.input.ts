@@ -11,10 +11,15 @@ import {
   publishedLookups,
   workflowFromJson,
 } from '@spine/orchestration';
-import type { LintOptions, LookupServices, PostedChange, WorkflowInput } from '@spine/orchestration';
+import type {
+  LintOptions,
+  LookupServices,
+  PlacedDiagnostic,
+  PostedChange,
+  WorkflowInput,
+} from '@spine/orchestration';
 import { invalid } from '../http/problem.ts';
 import type { FieldError, HttpProblem } from '../http/problem.ts';
-import type { PlacedDiagnostic } from './definitions-checks.json.ts';
 import type { WorkflowBody } from './definitions.schemas.ts';
 
 export type PostedText = Pick<WorkflowBody, 'yaml_content' | 'definition'>;

@@ -1,8 +1,9 @@
 import { present } from '@spine/core';
-import type { Asset, AssetMaterialization } from '@spine/sdk';
+import type { Asset, AssetDefinition, AssetMaterialization, AssetObservation } from '@spine/sdk';
 import { durationCell, keyCell, timeCell } from '../../frame/cells.ts';
 import { addCommand, addGroup, choice, option } from '../../frame/command.ts';
 import type { Register } from '../../frame/command.ts';
+import { readRequest } from '../../frame/input.ts';
 import { addList } from '../../frame/list.ts';
 import { DOMAIN, PARTITION, partitionFilter } from './filters.ts';
 
@@ -96,6 +97,30 @@ export const registerAssets: Register = (program, context) => {
         }),
       );
       await out.fields(lineage);
+    },
+  });
+  addList<AssetObservation>(assets, context, {
+    usage: 'observations <asset-key>',
+    summary: 'list what was seen of an asset that is made elsewhere, newest first',
+    columns: [
+      { head: 'SEEN', cell: ({ observed_at }) => timeCell(observed_at) },
+      { head: 'PARTITION', cell: ({ partition_key }) => keyCell(partition_key) },
+      { head: 'ROWS', cell: ({ row_count }) => row_count, align: 'right' },
+      { head: 'VERSION', cell: ({ data_version }) => data_version, max: 16 },
+      { head: 'BY', cell: ({ observed_by }) => observed_by },
+    ],
+    none: 'never seen',
+    cursor: true,
+    ask: (client, { arg }, position) => client.ledger.assets.observations(arg(0), position),
+  });
+  addCommand(assets, context, {
+    usage: 'define <asset-key> <file>',
+    summary: 'say what an asset is and how fresh it should be',
+    details: 'The file is JSON as the API takes it: {"domain", "max_lag_seconds", …}; - is standard input.',
+    run: async ({ arg }, { client, io, out }) => {
+      const body = await readRequest<AssetDefinition>(io, arg(1), 'an asset', ['domain']);
+      const defined = await (await client()).ledger.assets.define(arg(0), body);
+      await out.answer(defined, `asset ${defined.asset_key} is defined\n`);
     },
   });
 };

@@ -180,6 +180,24 @@ export const registerBackfill: Register = (program, context) => {
     });
   }
   addCommand(backfill, context, {
+    usage: 'limit <backfill-id>',
+    summary: 'change how much of it runs at once, also while it runs',
+    options: [
+      option('--concurrency <count>', 'partitions at once'),
+      option('--max-attempts <count>', 'attempts of each partition'),
+      option('--note <text>', 'why'),
+    ],
+    run: async ({ arg, options }, { client, out }) => {
+      const body = present({
+        concurrency: options.whole('concurrency', 1),
+        max_attempts: options.whole('maxAttempts', 1),
+        note: options.text('note'),
+      });
+      const changed = await (await client()).ledger.backfills.limit(arg(0), body);
+      await out.answer(changed, line(changed));
+    },
+  });
+  addCommand(backfill, context, {
     usage: 'delete <backfill-id>',
     summary: 'delete a backfill that was never started',
     options: [YES],

@@ -37,7 +37,7 @@ async function replay(call: Call, context: CliContext): Promise<void> {
   const done = await reviewed(call, context, {
     ask: (dry_run) => ledger.rejects.replay({ ...body, dry_run }),
     question: ({ matched, matched_is_capped }) =>
-      `Judge ${countCell(matched, matched_is_capped)} rejects again?`,
+      matched === 0 ? null : `Judge ${countCell(matched, matched_is_capped)} rejects again?`,
   });
   const count = countCell(done.matched, done.matched_is_capped);
   await context.out.answer(

@@ -45,7 +45,8 @@ async function cancel(call: Call, context: CliContext): Promise<void> {
   };
   const done = await reviewed(call, context, {
     ask: (dry_run) => client.runs.cancelMany({ ...body, dry_run }),
-    question: ({ matched, matched_is_capped }) => `Cancel ${countCell(matched, matched_is_capped)} runs?`,
+    question: ({ matched, matched_is_capped }) =>
+      matched === 0 ? null : `Cancel ${countCell(matched, matched_is_capped)} runs?`,
   });
   await out.answer(done, () =>
     done.dry_run
@@ -68,7 +69,8 @@ async function retry(call: Call, context: CliContext): Promise<void> {
   };
   const done = await reviewed(call, context, {
     ask: (dry_run) => client.runs.retryMany({ ...body, dry_run }),
-    question: ({ matched, matched_is_capped }) => `Retry ${countCell(matched, matched_is_capped)} runs?`,
+    question: ({ matched, matched_is_capped }) =>
+      matched === 0 ? null : `Retry ${countCell(matched, matched_is_capped)} runs?`,
   });
   const count = countCell(done.matched, done.matched_is_capped);
   await out.answer(

@@ -2,14 +2,10 @@
 import type { Call } from '../../frame/command.ts';
 import type { CliContext } from '../../frame/context.ts';
 
-export interface Matched {
-  readonly dry_run: boolean;
-  readonly matched: number;
-}
-
-export interface Many<T extends Matched> {
+export interface Many<T> {
   readonly ask: (dryRun: boolean) => Promise<T>;
-  readonly question: (counted: T) => string;
+  /** Null where there is nothing to do. */
+  readonly question: (counted: T) => string | null;
 }
 
 /**
@@ -17,7 +13,7 @@ export interface Many<T extends Matched> {
  * asks nobody, and does not count first.
  * @throws UsageError where nobody can be asked
  */
-export async function reviewed<T extends Matched>(
+export async function reviewed<T>(
   { options }: Call,
   context: CliContext,
   { ask, question }: Many<T>,
@@ -25,7 +21,8 @@ export async function reviewed<T extends Matched>(
   if (options.flag('dryRun')) return ask(true);
   if (options.flag('yes')) return ask(false);
   const counted = await ask(true);
-  if (counted.matched === 0 || !(await context.confirm(question(counted), false))) return counted;
+  const asked = question(counted);
+  if (asked === null || !(await context.confirm(asked, false))) return counted;
   return ask(false);
 }
 

@@ -67,7 +67,7 @@ async function readSpec(call: Call, { io }: CliContext): Promise<WorkSpec> {
 }
 
 /** The rest of a spec is the API's to judge: it says every field that is wrong. */
-function isSpec(value: object): value is WorkSpec {
+export function isSpec(value: object): value is WorkSpec {
   return (
     'kind' in value && 'name' in value && typeof value.kind === 'string' && typeof value.name === 'string'
   );

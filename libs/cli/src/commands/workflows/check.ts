@@ -16,12 +16,7 @@ import { definitionOf, isFile, lintFile, readWorkflowFile } from './file.ts';
 
 const FORMATS = ['ascii', 'mermaid', 'dot'] as const;
 
-type Lint = Pick<WorkflowLint, 'workflow' | 'passed'> & {
-  readonly counts: Readonly<Record<string, number>>;
-  readonly diagnostics: readonly WorkflowLint['diagnostics'][number][];
-};
-
-function lintText({ workflow, diagnostics, counts }: Lint, { out: { paint } }: CliContext): string {
+function lintText({ workflow, diagnostics, counts }: WorkflowLint, { out: { paint } }: CliContext): string {
   const lines = diagnostics.map(({ code, severity, field, message, line, column }) => {
     const place = line === null ? '' : `${line}:${column ?? 1} `;
     const style = stateStyle(severity);
@@ -34,7 +29,7 @@ function lintText({ workflow, diagnostics, counts }: Lint, { out: { paint } }: C
 async function lint({ arg, options }: Call, context: CliContext): Promise<ExitCode> {
   const target = arg(0);
   const ignore = [...(options.texts('ignore') ?? [])];
-  let report: Lint;
+  let report: WorkflowLint;
   if (!isFile(target)) {
     report = await (await context.client()).workflows.lint(target, { ignore });
   } else {
@@ -47,6 +42,7 @@ async function lint({ arg, options }: Call, context: CliContext): Promise<ExitCo
   return report.passed ? EXIT.ok : EXIT.failed;
 }
 
+/** Of a file: there is no version of it, and nobody has measured it. */
 type Forecast = Omit<WorkflowDryRun, 'version' | 'estimated_from_hours'>;
 
 async function forecastOf({ arg, args, options }: Call, context: CliContext): Promise<Forecast> {
@@ -58,19 +54,8 @@ async function forecastOf({ arg, args, options }: Call, context: CliContext): Pr
     return (await context.client()).workflows.dryRun(arg(0), body);
   }
   const workflow = await definitionOf(await readWorkflowFile(context.io, arg(0)));
-  const { dryRun } = await import('@spine/orchestration');
-  const result = dryRun(workflow, present({ params, environment }));
-  return {
-    workflow: result.workflow,
-    is_valid: result.isValid,
-    issues: result.issues.map(({ field, code, message }) => ({ field, code, message })),
-    steps: result.steps.map((step) => ({ ...step, notes: [...step.notes] })),
-    waves: result.waves.map((wave) => [...wave]),
-    total_seconds: result.totalSeconds,
-    elapsed_seconds: result.elapsedSeconds,
-    total_cost: result.totalCost,
-    unestimated: [...result.unestimated],
-  };
+  const { dryRun, dryRunToJson } = await import('@spine/orchestration');
+  return dryRunToJson(dryRun(workflow, present({ params, environment })));
 }
 
 function forecastText(forecast: Forecast, { out }: CliContext): string {

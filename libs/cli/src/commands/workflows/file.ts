@@ -1,6 +1,6 @@
 /** Workflows in files, looked at on this machine: no API is asked. */
 import { ValidationError } from '@spine/core';
-import type { WorkflowInput, LintReport } from '@spine/orchestration';
+import type { LintJson, WorkflowInput } from '@spine/orchestration';
 import type { CliIo } from '../../frame/io.ts';
 import { parseJsonObject, readInput } from '../../frame/input.ts';
 
@@ -32,17 +32,9 @@ export async function definitionOf({ text, format }: WorkflowFile): Promise<Work
     : defineWorkflowFromJson(parseJsonObject(text, 'the definition'));
 }
 
-/** As the API's: where each finding is in the text, if that is known. */
-export interface FileLint extends Omit<LintReport, 'diagnostics'> {
-  readonly diagnostics: readonly (LintReport['diagnostics'][number] & {
-    readonly line: number | null;
-    readonly column: number | null;
-  })[];
-}
-
-function numberIn(issue: object, name: 'line' | 'column'): number | null {
+function numberIn(issue: object, name: 'line' | 'column'): { line?: number; column?: number } {
   const value = (issue as Readonly<Record<string, unknown>>)[name];
-  return typeof value === 'number' ? value : null;
+  return typeof value === 'number' ? { [name]: value } : {};
 }
 
 /** What the linter says of a file; of one that cannot be a workflow, why not. */
@@ -50,8 +42,8 @@ export async function lintFile(
   file: WorkflowFile,
   name: string,
   ignore: readonly string[],
-): Promise<FileLint> {
-  const { DEFINITION_CODE, lintWorkflow } = await import('@spine/orchestration');
+): Promise<LintJson> {
+  const { DEFINITION_CODE, lintToJson, lintWorkflow } = await import('@spine/orchestration');
   let workflow: WorkflowInput;
   try {
     workflow = await definitionOf(file);
@@ -62,19 +54,10 @@ export async function lintFile(
       severity: 'error' as const,
       field: issue.field,
       message: issue.message,
-      line: numberIn(issue, 'line'),
-      column: numberIn(issue, 'column'),
+      ...numberIn(issue, 'line'),
+      ...numberIn(issue, 'column'),
     }));
-    return {
-      workflow: name,
-      diagnostics,
-      counts: { error: diagnostics.length, warning: 0, info: 0 },
-      passed: false,
-    };
+    return lintToJson(name, diagnostics);
   }
-  const report = lintWorkflow(workflow, { ignore });
-  return {
-    ...report,
-    diagnostics: report.diagnostics.map((diagnostic) => ({ ...diagnostic, line: null, column: null })),
-  };
+  return lintToJson(workflow.name, lintWorkflow(workflow, { ignore }).diagnostics);
 }

@@ -103,16 +103,18 @@ export function registerWorkflowReads(workflow: Command, context: CliContext): v
     summary: 'show one workflow',
     options: [
       option('--yaml', 'as a file that `workflow apply` takes'),
-      option('--at <version>', 'with --yaml: this version (default: the newest)'),
+      option('--at <version>', 'this version with its definition (default: the newest)'),
     ],
     examples: ['workflow show etl.filings', 'workflow show etl.filings --yaml > etl.workflow.yaml'],
     run: async ({ arg, options }, { client, out }) => {
       const { workflows } = await client();
+      const version = options.whole('at', 1);
       if (!options.flag('yaml')) {
+        if (version !== undefined) return out.fields(await workflows.version(arg(0), version));
         const found = await workflows.get(arg(0));
         return out.fields(found, workflowFields(found));
       }
-      const yaml = await workflows.yaml(arg(0), present({ version: options.whole('at', 1) }));
+      const yaml = await workflows.yaml(arg(0), present({ version }));
       await out.answer({ yaml }, () => manyLines(yaml));
     },
   });

@@ -1,11 +1,10 @@
 /** What the API answers. */
 import { isProblem, SpineAnswerError, SpineConnectionError, SpineTimeoutError } from '@spine/sdk';
 import type { CallOptions, SpineClient } from '@spine/sdk';
-import type { ApiAnswer, ApiFacts, KeyAnswer } from '../judge/api.ts';
+import type { ApiAddress, ApiAnswer, ApiFacts, KeyAnswer } from '../judge/api.ts';
 import type { Clean } from '../scrub.ts';
 
-export interface ApiPlace {
-  readonly url: string;
+export interface ApiPlace extends ApiAddress {
   readonly client: SpineClient;
 }
 
@@ -58,5 +57,6 @@ async function keyOf({ client }: ApiPlace, options: CallOptions): Promise<KeyAns
 export async function askApi(place: ApiPlace, { timeoutMs, signal, clean }: AskApi): Promise<ApiFacts> {
   const options: CallOptions = { timeoutMs, signal, retries: 0 };
   const answer = await healthOf(place, options, clean);
-  return { url: place.url, answer, key: answer.type === 'healthy' ? await keyOf(place, options) : null };
+  const { url, origin } = place;
+  return { url, origin, answer, key: answer.type === 'healthy' ? await keyOf(place, options) : null };
 }

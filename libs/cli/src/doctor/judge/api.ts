@@ -1,5 +1,6 @@
 /** What the API's answers mean. */
 import { assertNever } from '@spine/core';
+import type { UrlOrigin } from '../../frame/context.ts';
 import { findingsOf, some } from '../finding.ts';
 import type { Finding } from '../finding.ts';
 
@@ -14,26 +15,39 @@ export type ApiAnswer =
 /** Open: the API asks nobody for a key. Refused: there is none, or not one of this API. */
 export type KeyAnswer = 'open' | 'accepted' | 'refused';
 
-export interface ApiFacts {
+export interface ApiAddress {
   readonly url: string;
+  readonly origin: UrlOrigin;
+}
+
+export interface ApiFacts extends ApiAddress {
   readonly answer: ApiAnswer;
   /** Null where the API did not get as far. */
   readonly key: KeyAnswer | null;
 }
 
-export function judgeApi({ url, answer, key }: ApiFacts): Finding[] {
+const SAID_BY: Readonly<Record<UrlOrigin, string>> = {
+  option: 'of --url',
+  settings: 'of SPINE_URL',
+  launcher: 'started here, says launcher.json of the data directory',
+  default: 'the default: SPINE_URL is not set, and nothing was started in this folder',
+};
+
+export function judgeApi({ url, origin, answer, key }: ApiFacts): Finding[] {
+  const place = `${url} (${SAID_BY[origin]})`;
+  const measured = { url, origin };
   switch (answer.type) {
     case 'unreachable':
       return [
         error(
           'api_reachable',
-          { message: `${url} cannot be used: ${answer.why}`, measured: { url } },
+          { message: `${place} cannot be used: ${answer.why}`, measured },
           'spine start, or name the API in SPINE_URL or --url',
         ),
       ];
     case 'degraded':
       return [
-        ok('api_reachable', { message: `${url} answers`, measured: { url } }),
+        ok('api_reachable', { message: `${place} answers`, measured }),
         error(
           'api_dependencies',
           { message: `the API cannot reach its ${some(answer.down)}`, measured: { down: answer.down } },
@@ -44,8 +58,8 @@ export function judgeApi({ url, answer, key }: ApiFacts): Finding[] {
       const { version, latencyMs } = answer;
       return [
         ok('api_reachable', {
-          message: `${url} answers in ${latencyMs} ms, version ${version}`,
-          measured: { url, version, latency_ms: latencyMs },
+          message: `${place} answers in ${latencyMs} ms, version ${version}`,
+          measured: { ...measured, version, latency_ms: latencyMs },
         }),
         ...(key === null ? [] : [judgeKey(key)]),
       ];

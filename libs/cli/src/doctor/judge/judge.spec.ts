@@ -8,6 +8,7 @@ import type {
 } from '@spine/database';
 import type { RedisFacts } from '@spine/execution';
 import type { Finding } from '../finding.ts';
+import type { UrlOrigin } from '../../frame/context.ts';
 import { judgeApi, judgeVersions } from './api.ts';
 import {
   judgeGrants,
@@ -400,7 +401,16 @@ describe('the API', () => {
     [{ answer: { type: 'degraded', down: ['queue'] }, key: null }, ['api_dependencies error']],
     [{ answer: { type: 'unreachable', why: 'w' }, key: null }, ['api_reachable error']],
   ] as const)('that answers %j', (facts, expected) => {
-    expect(said(judgeApi({ url, ...facts }))).toEqual(expected);
+    expect(said(judgeApi({ url, origin: 'settings', ...facts }))).toEqual(expected);
+  });
+
+  it('is named with what has said where it is', () => {
+    const answer = { type: 'unreachable', why: 'gone' } as const;
+    const of = (origin: UrlOrigin) => judgeApi({ url, origin, answer, key: null })[0];
+    expect(of('option')?.message).toBe('http://x (of --url) cannot be used: gone');
+    expect(of('launcher')?.message).toContain('launcher.json of the data directory');
+    expect(of('launcher')?.measured).toEqual({ url, origin: 'launcher' });
+    expect(of('default')?.message).toContain('SPINE_URL is not set');
   });
 
   it('is of the version of all the others', () => {
