@@ -132,7 +132,14 @@ export async function startApi(options: ApiOptions = {}): Promise<Api> {
     url,
     call: (method, path, init) => call(url, method, path, init),
     startWorker: async () => {
-      const worker = new Worker({ ...engine, lanes: settings.worker.lanes, slots: 20, pollMs: 200 });
+      // In a deployment it is another process, whose runs come through the queue.
+      const worker = new Worker({
+        ...engine,
+        lanes: settings.worker.lanes,
+        slots: 20,
+        pollMs: 200,
+        eagerStart: false,
+      });
       workers.push(worker);
       await worker.start();
       return worker;

@@ -1,13 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { newId } from '@spine/core';
-import {
-  attemptIsCurrent,
-  claimOverdueRuns,
-  claimRuns,
-  heartbeat,
-  registerWorker,
-  runsHeldBy,
-} from '@spine/database';
+import { attemptIsCurrent, claimRuns, heartbeat, registerWorker, runsHeldBy } from '@spine/database';
 import type { ClaimedRun, Pool } from '@spine/database';
 import {
   claim,
@@ -20,6 +13,7 @@ import {
   LEASE_MS,
   openEngineDatabase,
   openTransaction,
+  poll,
   rowOf,
   runOf,
   settle,
@@ -125,7 +119,7 @@ describe('a claim', () => {
     await base.admin.query('UPDATE runs SET attempt = 2 WHERE id = $1', [runId]);
     expect(await claim(pool, [runId])).toEqual([]);
     expect(
-      await claimOverdueRuns(pool, ['default'], 10, {
+      await poll(pool, ['default'], 10, {
         workerId: newId(),
         leaseMs: LEASE_MS,
         handlers: HANDLERS,
@@ -197,9 +191,9 @@ describe('the poll', () => {
     await shift(base.admin, [older], 'dispatch_after', '-3 minutes');
     await shift(base.admin, [old, other, unknown], 'dispatch_after', '-2 minutes');
     await shift(base.admin, [recent], 'dispatch_after', '1 minute');
-    expect(ids(await claimOverdueRuns(pool, ['default'], 1, options))).toEqual([older]);
-    expect(ids(await claimOverdueRuns(pool, ['default', 'backfill'], 10, options))).toEqual([old]);
-    expect(ids(await claimOverdueRuns(pool, ['slow'], 10, options))).toEqual([other]);
+    expect(ids(await poll(pool, ['default'], 1, options))).toEqual([older]);
+    expect(ids(await poll(pool, ['default', 'backfill'], 10, options))).toEqual([old]);
+    expect(ids(await poll(pool, ['slow'], 10, options))).toEqual([other]);
     expect(await eventTypes(pool, old)).toEqual(['submitted', 'started']);
   });
 
@@ -207,7 +201,7 @@ describe('the poll', () => {
     const runIds = await storeMany(pool, 4);
     const { client, end } = await openTransaction(pool);
     const first = ids(await claim(client, runIds.slice(0, 2)));
-    expect(ids(await claimOverdueRuns(pool, ['default'], 10, options))).toEqual(runIds.slice(2).sort());
+    expect(ids(await poll(pool, ['default'], 10, options))).toEqual(runIds.slice(2).sort());
     await end('COMMIT');
     expect(first).toEqual(runIds.slice(0, 2).sort());
   });

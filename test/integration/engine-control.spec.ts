@@ -3,7 +3,6 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { newId } from '@spine/core';
 import {
   cancelRun,
-  claimOverdueRuns,
   CONTROL_CHANNEL,
   expireRuns,
   insertSingleton,
@@ -36,6 +35,7 @@ import {
   shift,
   somebodyWaitsForALock,
   store,
+  poll,
 } from './engine-support.ts';
 import type { EngineDatabase } from './engine-support.ts';
 
@@ -50,8 +50,8 @@ beforeEach(async () => {
 afterAll(() => base.close());
 
 const HINTED = { ambiguous: false, hinted: true } as const;
-const poll = (lanes: readonly string[]) =>
-  claimOverdueRuns(base.pool, lanes, 100, { workerId: newId(), leaseMs: LEASE_MS, handlers: HANDLERS });
+const pollLanes = (lanes: readonly string[]) =>
+  poll(base.pool, lanes, 100, { workerId: newId(), leaseMs: LEASE_MS, handlers: HANDLERS });
 
 async function one(more: Parameters<typeof runOf>[0] = {}, row: Parameters<typeof runOf>[1] = {}) {
   const [runId = ''] = await store(base.pool, [runOf(more, row)]);
@@ -63,7 +63,7 @@ describe('a paused run', () => {
     const runId = await one();
     expect(await pauseRun(base.pool, runId, 'look first', 'ops')).toEqual({ type: 'paused', from: 'queued' });
     expect(await claim(base.pool, [runId])).toEqual([]);
-    expect(await poll(['default'])).toEqual([]);
+    expect(await pollLanes(['default'])).toEqual([]);
     expect(await takeDueForHint(base.pool)).toEqual([]);
     expect(await resumeRun(base.pool, runId, 'ops')).toEqual({ type: 'resumed', status: 'queued' });
     expect((await takeDueForHint(base.pool)).map((due) => due.runId)).toEqual([runId]);
@@ -104,7 +104,7 @@ describe('a run that expires', () => {
   it('never starts after its time to live, even when its hint comes first', async () => {
     const runId = await one({ expiresAt: past });
     expect(await claim(base.pool, [runId])).toEqual([]);
-    expect(await poll(['default'])).toEqual([]);
+    expect(await pollLanes(['default'])).toEqual([]);
     expect(await expireRuns(base.pool)).toEqual([{ runId, status: 'timed_out' }]);
     expect(await rowOf(base.pool, runId)).toMatchObject({
       error: { type: 'ExpiredError', retryable: false },
@@ -376,7 +376,7 @@ describe('a paused lane', () => {
       { lane: 'slow', pausedBy: 'ops', note: 'maintenance' },
     ]);
     expect(await claim(base.pool, [slow])).toEqual([]);
-    expect(await poll(['slow'])).toEqual([]);
+    expect(await pollLanes(['slow'])).toEqual([]);
     expect((await takeDueForHint(base.pool)).map(({ runId }) => runId)).toEqual([other]);
     expect(await resumeLane(base.pool, 'slow')).toBe(true);
     expect(await resumeLane(base.pool, 'slow')).toBe(false);

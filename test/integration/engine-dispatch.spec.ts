@@ -58,6 +58,21 @@ describe('a submission', () => {
     expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
   });
 
+  it('of more than are sent at a time has its outcomes in order, and fails with the first that fails', async () => {
+    const specs = Array.from({ length: 501 }, (_, index) =>
+      taskSpec('add', { a: 1, b: 2, [`x${index}`]: 3 }),
+    );
+    const outcomes = await bed.engine.dispatcher.submitAll(specs);
+    expect(outcomes.map(issuesOf)).toEqual(specs.map((__, index) => [`params.x${index} unknown_field`]));
+    const broken: WorkSpec = {
+      ...taskSpec('echo'),
+      get lane(): string {
+        throw new RangeError('no lane');
+      },
+    };
+    await expect(bed.engine.dispatcher.submitAll([broken, ...specs])).rejects.toThrow('no lane');
+  });
+
   it('with a key is the run that has it, or a conflict when it asks for something else', async () => {
     const spec = taskSpec('echo', { a: 1 }, { lane: IDLE, idempotencyKey: newId() });
     const submit = (more: Partial<WorkSpec> = {}) => bed.engine.dispatcher.submit({ ...spec, ...more });

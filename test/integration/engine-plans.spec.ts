@@ -9,19 +9,20 @@ import {
   attemptIsCurrent,
   CANCEL_CHILDREN_SQL,
   CANCEL_SQL,
-  claimOverdueRuns,
   claimRuns,
   exchangeRuns,
-  finishedRuns,
   expireRuns,
+  finishedRuns,
   heartbeat,
   insertRuns,
   knownRuns,
   markUnhinted,
+  overdueRuns,
   pauseRun,
   reapRuns,
   resumeRun,
   runsHeldBy,
+  settleOutcomes,
   settleRuns,
   takeDueForHint,
 } from '@spine/database';
@@ -33,6 +34,7 @@ import { planOf, sentBy } from './plan-support.ts';
 const ids = Array.from({ length: 256 }, newId);
 const runs = ids.map((runId) => ({ runId, epoch: 1 }));
 const options = { workerId: newId(), leaseMs: 30_000, handlers: HANDLERS };
+const HANDED_BACK = { type: 'handed_back', reason: 'r' } as const;
 const child = runOf({ parentRunId: newId(), idempotencyKey: 'k' }, { parentEpoch: 1 });
 
 /** Every statement of the hot path, as it is sent, with the index it has to find its rows by. */
@@ -56,6 +58,17 @@ const STATEMENTS: readonly (readonly [
       settleRuns(
         db,
         runs.map((each) => ({ ...each, settlement: { type: 'retry', error: ERROR, delayMs: 1 } })),
+        { source: 's' },
+      ),
+  ],
+  [
+    'what was settled before',
+    'run_events_pkey',
+    (db) =>
+      settleOutcomes(
+        db,
+        runs.map((each) => ({ ...each, settlement: HANDED_BACK })),
+        new Set(ids),
         { source: 's' },
       ),
   ],
@@ -103,7 +116,7 @@ const STATEMENTS: readonly (readonly [
   ],
   ['which have ended', 'runs_pkey', (db) => finishedRuns(db, ids)],
   ['which are known', 'runs_pkey', (db) => knownRuns(db, ids)],
-  ['poll', 'runs_dispatch', (db) => claimOverdueRuns(db, ['default'], 200, options)],
+  ['poll', 'runs_dispatch', (db) => overdueRuns(db, ['default'], options.handlers, 200)],
   ['relay', 'runs_dispatch', (db) => takeDueForHint(db, 500)],
   ['reap', 'runs_overdue', (db) => reapRuns(db, 500)],
 ];

@@ -128,6 +128,8 @@ export async function openBed({
         slots: 20,
         heartbeatMs: 50,
         pollMs: 3_600_000,
+        // What comes through the queue is what most tests are about; worker-eager.spec.ts shows the other way.
+        eagerStart: false,
         ...options,
       });
       workers.push(worker);

@@ -222,6 +222,34 @@ describe('a settlement', () => {
     expect(await eventTypes(pool, run.runId)).toHaveLength(3);
   });
 
+  it.each<Settlement>([
+    { type: 'retry', error: ERROR, delayMs: 0 },
+    { type: 'handed_back', reason: 'r' },
+    { type: 'deferred', reason: 'r', delayMs: 0 },
+  ])('sent again when others have settled the run since, still knows it: $type', async (settlement) => {
+    const first = await claimed(pool);
+    const send = () => settleRuns(pool, [item(first, settlement)], { source: 'worker:first' });
+    expect(await send()).toEqual(['settled']);
+    for (const next of [settlement, COMPLETED]) {
+      const [run = first] = await claim(pool, [first.runId]);
+      expect(await send()).toEqual(['settled']);
+      expect(await settleRuns(pool, [item(run, next)], { source: 'worker:next' })).toEqual(['settled']);
+      const before = await rowOf(pool, first.runId);
+      expect(await send()).toEqual(['settled']);
+      expect(await rowOf(pool, first.runId)).toEqual(before);
+    }
+    // Whoever has never settled it is refused.
+    const stale = { ...first, epoch: first.epoch + 100 };
+    expect(await settleRuns(pool, [item(stale, settlement)], { source: 'worker:first' })).toEqual(['fenced']);
+  });
+
+  it('of an attempt that others took over is refused, though they have settled the run since', async () => {
+    const stale = await claimed(pool);
+    const current = await takeOver(stale);
+    expect(await settle(pool, current, { type: 'retry', error: ERROR, delayMs: 0 })).toBe('settled');
+    expect(await settle(pool, stale, { type: 'retry', error: ERROR, delayMs: 0 })).toBe('fenced');
+  });
+
   it('and a cancel: whoever commits first wins', async () => {
     const runs = [];
     for (let index = 0; index < 40; index += 1) runs.push(await claimed(pool));

@@ -1,7 +1,8 @@
 /** A migrated database under the engine's statements, with the tools to put rows into any state and to look at them. */
-import { createDb, createPool, insertRuns, claimRuns, settleRuns } from '@spine/database';
+import { claimRuns, createDb, createPool, insertRuns, overdueRuns, settleRuns } from '@spine/database';
 import type {
   ClaimedRun,
+  ClaimOptions,
   Db,
   NewRun,
   Pool,
@@ -90,6 +91,16 @@ export function claim(
   workerId: string = newId(),
 ): Promise<ClaimedRun[]> {
   return claimRuns(db, runIds, { workerId, leaseMs: LEASE_MS, handlers: HANDLERS });
+}
+
+/** Claims what the poll of a worker finds. */
+export async function poll(
+  db: Queryable,
+  lanes: readonly string[],
+  limit: number,
+  options: ClaimOptions,
+): Promise<ClaimedRun[]> {
+  return claimRuns(db, await overdueRuns(db, lanes, options.handlers, limit), options);
 }
 
 /** A run that a worker has just claimed, at epoch 1. */

@@ -52,12 +52,13 @@ function loseFirstAnswer(): Interception & { lost: number } {
   return interception;
 }
 
-describe('hints that do not arrive', () => {
-  class LosingQueue extends MemoryHintQueue {
-    override publish(): Promise<void> {
-      return Promise.resolve();
-    }
+class LosingQueue extends MemoryHintQueue {
+  override publish(): Promise<void> {
+    return Promise.resolve();
   }
+}
+
+describe('hints that do not arrive', () => {
   class DeadQueue extends MemoryHintQueue {
     override publish(): Promise<void> {
       return Promise.reject(new Error('the queue is down'));
@@ -147,6 +148,20 @@ describe('a hint', () => {
     await reach(runId, 'completed');
     await waitFor(async () => (await engine.queue.counts(LANE)).completed === 1);
     expect(calls).toEqual([1]);
+  });
+
+  it('that names what cannot be claimed keeps no slot: the worker goes on, and the runs beside it are executed', async () => {
+    const { engine, startWorker, submit, reach, probe } = await open();
+    const slots = 2;
+    const worker = await startWorker('elsewhere', { slots, pollMs: 3_600_000 });
+    const beside = await submit(probe('elsewhere', () => null));
+    const runIds = ['no uuid', beside];
+    for (let times = 0; times <= slots; times += 1) {
+      await engine.queue.publish([{ lane: 'elsewhere', priority: 2, runIds, label: 'nonsense', delayMs: 0 }]);
+    }
+    await reach(beside, 'completed');
+    await reach(await submit(probe('elsewhere', () => null)), 'completed');
+    await waitFor(() => worker.running === 0);
   });
 });
 
@@ -272,6 +287,20 @@ describe('an answer that was lost', () => {
     for (const runId of runIds)
       expect(await reach(runId, 'completed')).toMatchObject({ epoch: 1, attempt: 1 });
     expect(calls).toBe(5);
+  });
+
+  it('to a poll costs nothing: what it has claimed is executed, once', async () => {
+    const { submit, probe, startWorker, reach, admin } = await open({ queue: new LosingQueue() });
+    let calls = 0;
+    const runIds = await Promise.all(
+      Array.from({ length: 5 }, () => submit(probe(LANE, () => (calls += 1)))),
+    );
+    await shift(admin, runIds, 'dispatch_after', '0');
+    const [spine_overdue, spine_claim] = [loseFirstAnswer(), loseFirstAnswer()];
+    await startWorker(LANE, { pool: intercepted({ spine_overdue, spine_claim }), pollMs: 50 });
+    for (const runId of runIds)
+      expect(await reach(runId, 'completed')).toMatchObject({ epoch: 1, attempt: 1, crashCount: 0 });
+    expect([spine_overdue.lost, spine_claim.lost, calls]).toEqual([1, 1, 5]);
   });
 
   it('to both at once, as a busy worker asks, costs neither', async () => {
@@ -465,7 +494,7 @@ describe('a worker that stops', () => {
     const { submit, probe, startWorker, admin, engine } = await open();
     const [asked, answer] = [deferred(), deferred()];
     const pool = intercepted({
-      spine_claim_overdue: async (send) => {
+      spine_claim: async (send) => {
         const claimed = await send();
         asked.resolve();
         await answer.promise;

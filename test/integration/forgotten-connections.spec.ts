@@ -1,14 +1,15 @@
 /** Connections that the network has forgotten: nothing arrives any more, and neither side is told. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { newId } from '@spine/core';
-import { createPool, GroupCommit, insertRuns } from '@spine/database';
-import type { InsertOutcome, NewRun, Pool } from '@spine/database';
+import { createPool, GroupCommit, insertRuns, inTransaction } from '@spine/database';
+import type { InsertOutcome, NewRun, Pool, Queryable } from '@spine/database';
 import { BullHintQueue, newRun, redisBackend, taskSpec } from '@spine/execution';
 import type { Hint } from '@spine/execution';
 import { silentLogger } from '@spine/observability';
 import { createTestDatabase, startRedisServer, waitFor } from '@spine/testing';
 import type { TestDatabase } from '@spine/testing';
 import { TcpProxy } from '../chaos/bed/tcp-proxy.ts';
+import { watchedPool } from './gates-support.ts';
 
 let database: TestDatabase;
 let proxy: TcpProxy;
@@ -50,6 +51,19 @@ describe('a pool with a bound on answers', () => {
     await pool.query('SELECT 1');
     proxy.abandon();
     await expect(pool.query('SELECT 1')).rejects.toThrow('Query read timeout');
+    expect((await pool.query<{ n: number }>('SELECT 1 AS n')).rows).toEqual([{ n: 1 }]);
+  });
+
+  it('gives up a transaction over it at once, without a ROLLBACK that nobody would answer', async () => {
+    await pool.query('SELECT 1');
+    proxy.abandon();
+    const sent: string[] = [];
+    const watched = watchedPool(pool, (text) => void sent.push(text.slice(0, 8)));
+    const work = (on: Queryable) => on.query({ text: 'SELECT 1' });
+    await expect(
+      inTransaction(watched, { lockTimeoutMs: 1_000, idleTimeoutMs: 1_000 }, work),
+    ).rejects.toThrow('Query read timeout');
+    expect(sent).toEqual(['BEGIN; S']);
     expect((await pool.query<{ n: number }>('SELECT 1 AS n')).rows).toEqual([{ n: 1 }]);
   });
 

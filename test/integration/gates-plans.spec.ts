@@ -7,12 +7,14 @@ import { newId } from '@spine/core';
 import {
   afterGateLocks,
   breakerLines,
+  claimAtVersions,
   claimGated,
   createPool,
   explainedRun,
   gatesWithLines,
   lastHoldUp,
   lineDetails,
+  lineHeads,
   listBreakers,
   listGates,
   loadGateFacts,
@@ -38,6 +40,9 @@ const KEYS: readonly GateKey[] = [
   { type: 'singleton', key: 's 1' },
   { type: 'breaker', key: 'edgar' },
 ];
+const ME = { workerId: newId(), leaseMs: 1_000, handlers: HANDLERS, lanes: ['default'], withParams: [] };
+const SUCCESSORS = ids.map((runId) => ({ runId, gates: '[]', keys: ['k 1', 'k 2'] }));
+const VERSIONS = ['k 1', 'k 2'].map((key) => ({ key, version: '1', limit: 5 }));
 const RUN = { runId: newId(), priority: 2 };
 
 /** Every read and write of the tables of gates, with an index it must use; none may read a large table as a whole. */
@@ -56,6 +61,8 @@ const STATEMENTS: readonly (readonly [
     'gate_waiters_line',
     (db) => db.query({ text: WAKE_SQL, values: ['{concurrency,rate}', '{"k 1","k 2"}', '{3,5}'] }),
   ],
+  ['heads of lines', 'gate_waiters_line', (db) => lineHeads(db, ['k 1', 'k 2'], ME)],
+  ['claim of successors', 'runs_pkey', (db) => claimAtVersions(db, SUCCESSORS, VERSIONS, ME)],
   ['lines', 'gate_waiters_line', (db) => gatesWithLines(db, null, 100)],
   ['poll', 'runs_gated', (db) => overdueGated(db, ['default'], HANDLERS, [], 100)],
   [

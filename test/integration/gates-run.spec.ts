@@ -166,7 +166,7 @@ describe('a line of 10,000 before one place', () => {
     const claims = (await count('claimed')) - claimedBefore;
     // Nobody behind the first was looked at for nothing.
     expect((await refusals(engine)) - refused).toBeLessThanOrEqual(2);
-    expect((statements - before) / claims).toBeLessThan(20);
+    expect((statements - before) / claims).toBeLessThan(4);
     expect(worker.running).toBeLessThanOrEqual(1);
   });
 });

@@ -90,7 +90,14 @@ beforeAll(async () => {
     home: import.meta.dirname,
     env: { SPINE_DATABASE_URL: api.database.connectionString, SPINE_SECRET_FEED_KEY: SECRET },
   });
-  worker = new Worker({ ...api.engine, secrets, lanes: ['careless'], slots: 5, pollMs: 100 });
+  worker = new Worker({
+    ...api.engine,
+    secrets,
+    lanes: ['careless'],
+    slots: 5,
+    pollMs: 100,
+    eagerStart: false,
+  });
   await worker.start();
   [failed, completed, published] = [
     await submit('careless_fail'),

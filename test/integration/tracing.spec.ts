@@ -199,7 +199,7 @@ describe('a run that is submitted over HTTP', () => {
     await tracing?.stop();
     // As another process would, later.
     await begin();
-    const worker = new Worker({ ...api.engine, lanes: ['later'], pollMs: 50 });
+    const worker = new Worker({ ...api.engine, lanes: ['later'], pollMs: 50, eagerStart: false });
     await worker.start();
     const [attempt] = await received(1, named('attempt task:echo'));
     expect(attempt?.traceId).toBe(request?.traceId);

@@ -4,7 +4,7 @@ import { cancelOnlyIn, insertRuns, listRunEvents, publishWorkflow, tellWorkflow 
 import type { InsertOutcome, NewRun } from '@spine/database';
 import { MemoryHintQueue } from '@spine/execution';
 import type { Adoption, Hint, Worker, WorkSpec } from '@spine/execution';
-import { defineWorkflow, signalWorkflow, workflowToJson } from '@spine/orchestration';
+import { defineWorkflow, openWorkflowDriver, signalWorkflow, workflowToJson } from '@spine/orchestration';
 import { waitFor } from '@spine/testing';
 import { deferred, openBed, untilAborted } from './engine-run-support.ts';
 import type { Bed } from './engine-run-support.ts';
@@ -335,10 +335,8 @@ describe('what the database makes of a run as it is stored', () => {
       revision: null,
       isInCode: false,
     });
-    const served: { worker?: Worker } = {};
-    const driver = workflows.newDriver({ adopter: { adopt: (runs) => served.worker?.adopt(runs) ?? null } });
+    const driver = workflows.newDriver({ adopter: workflows.engine.localWorkers });
     const worker = await workflows.startWorker(LANE, { onEnded: () => driver.wake() });
-    served.worker = worker;
     driver.start();
     const { result } = await workflows.run('test.above');
     expect(result).toEqual({ sub: { word: 'published' } });
@@ -363,10 +361,8 @@ describe('a queue that carries nothing', () => {
       functions: { work: () => ({}) },
       workflows: [{ name: 'test.adopted', steps }],
     });
-    const served: { worker: Worker | null } = { worker: null };
-    const driver = workflows.newDriver({ adopter: { adopt: (runs) => served.worker?.adopt(runs) ?? null } });
-    served.worker = await workflows.startWorker(LANE, { onEnded: () => driver.wake() });
-    driver.start();
+    const driver = openWorkflowDriver(workflows.engine, workflows.databaseUrl);
+    const worker = await workflows.startWorker(LANE, { onEnded: driver.onEnded, begin: driver.begin });
     const { runId } = await workflows.run('test.adopted');
     expect(hinted).toEqual([runId]);
     const { rows } = await workflows.admin.query(
@@ -374,6 +370,8 @@ describe('a queue that carries nothing', () => {
       [runId],
     );
     expect(rows).toEqual([{ n: 3 }]);
+    await worker.stop();
+    await driver.stop();
     await workflows.close();
   });
 });

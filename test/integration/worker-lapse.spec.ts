@@ -41,6 +41,7 @@ function observed(steps: Readonly<Record<string, Step>> = {}): Queryable {
   const { pool } = bed.engine;
   return {
     query: (config) => {
+      // A batch of completions has a form of its own.
       const name = (config.name ?? '').replace('_completed', '');
       log.push(name);
       const send = () => pool.query(config);
@@ -190,7 +191,7 @@ describe('a worker that is on time', () => {
       pool: observed(),
       control: undefined,
     };
-    const worker = new Worker({ ...options, leaseMs: LEASE_MS, heartbeatMs: NEVER });
+    const worker = new Worker({ ...options, leaseMs: LEASE_MS, heartbeatMs: NEVER, eagerStart: false });
     standStill();
     await worker.start();
     await bed.reach(await bed.submit(taskSpec('echo')), 'completed');

@@ -3,7 +3,6 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { newId } from '@spine/core';
 import {
   archiveWorkflow,
-  claimOverdueRuns,
   claimRuns,
   currentDefinitions,
   definitionsOf,
@@ -13,6 +12,7 @@ import {
   listPublications,
   listWorkflows,
   listWorkflowVersions,
+  overdueRuns,
   publishWorkflow,
   rollBackWorkflow,
   servingWorkers,
@@ -403,7 +403,7 @@ describe('with many workflows', () => {
   const options = { workerId: newId(), leaseMs: 30_000, handlers: ['task:echo', 'workflow:*'] };
   it.each([
     ['a claim', (db: Queryable) => claimRuns(db, [newId()], options)],
-    ['the poll', (db: Queryable) => claimOverdueRuns(db, ['default'], 100, options)],
+    ['the poll', (db: Queryable) => overdueRuns(db, ['default'], options.handlers, 100)],
     ['a claim with gates', (db: Queryable) => gatedCandidates(db, [newId()], options.handlers, [])],
     [
       'an explanation',

@@ -42,6 +42,7 @@ const LOST = small({ attempts: 2, faults: ['flush', 'crash'], atMost: 1 });
 
 const ADOPTED = small({ attempts: 1, adopts: true, faults: ['pause_lane', 'adopt_and_cancel'], atMost: 1 });
 const UNANSWERED = small({ attempts: 1, adopts: true, faults: ['lost_answer'], atMost: 1 });
+const REPEATED = small({ attempts: 1, adopts: true, repeats: true, faults: ['lost_answer'], atMost: 1 });
 const EARLY = small({ attempts: 1, early: true, faults: [], atMost: 0 });
 
 const WEAKENED: readonly Weakened[] = [
@@ -85,6 +86,13 @@ const WEAKENED: readonly Weakened[] = [
     weakened: { adoptLooks: false },
     without: { reaper: false },
     world: UNANSWERED,
+    shows: 'stuck',
+  },
+  {
+    name: 'nobody looks for a run that the insert, sent again, has found',
+    weakened: { adoptLooks: false },
+    without: { reaper: false },
+    world: REPEATED,
     shows: 'stuck',
   },
   {

@@ -59,6 +59,17 @@ export interface Settings<R extends Role = Role> {
     readonly environment: string;
     /** How long a worker holds a run without a heartbeat. */
     readonly leaseSeconds: number;
+    /** Whether a run that the worker's own process submits may start there without the queue. */
+    readonly eagerStart: boolean;
+    /** For handlers that are registered by module. */
+    readonly threads: {
+      /** Undefined: one per core but one. */
+      readonly count: number | undefined;
+      /** Heap of each, in MiB. */
+      readonly memoryMb: number;
+      /** Absolute; undefined: where the deployed code lies. */
+      readonly root: string | undefined;
+    };
     /** Resident memory in MiB over which a worker is replaced by a fresh one; 0 is off. */
     readonly maxRssMb: number;
     /** Runs after which a worker is replaced by a fresh one; 0 is off. */

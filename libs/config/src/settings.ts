@@ -149,6 +149,8 @@ export function loadSettings(env: Environment, { role, cwd = process.cwd(), hidd
   const payloadDir =
     values.SPINE_PAYLOAD_DIR === undefined ? undefined : resolve(cwd, values.SPINE_PAYLOAD_DIR);
   const backupDir = values.SPINE_BACKUP_DIR === undefined ? undefined : resolve(cwd, values.SPINE_BACKUP_DIR);
+  const codeDir =
+    values.SPINE_WORKER_CODE_DIR === undefined ? undefined : resolve(cwd, values.SPINE_WORKER_CODE_DIR);
   const dataDir = resolve(cwd, values.SPINE_DATA_DIR);
   const dataRoots = values.SPINE_DATA_ROOTS.map((root) => resolve(cwd, root));
 
@@ -199,6 +201,12 @@ export function loadSettings(env: Environment, { role, cwd = process.cwd(), hidd
       lanes: values.SPINE_LANES,
       environment: values.SPINE_ENVIRONMENT,
       leaseSeconds: values.SPINE_LEASE_SECONDS,
+      eagerStart: values.SPINE_WORKER_EAGER_START === 'true',
+      threads: {
+        count: values.SPINE_WORKER_THREADS,
+        memoryMb: values.SPINE_WORKER_THREAD_MEMORY_MB,
+        root: codeDir,
+      },
       maxRssMb: values.SPINE_WORKER_MAX_RSS_MB,
       maxRuns: values.SPINE_WORKER_MAX_RUNS,
     },

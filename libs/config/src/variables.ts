@@ -161,6 +161,24 @@ export const environmentSchema = z.object({
     allowed: 'a whole number from 0 to 999999999; 0 is off',
     meaning: 'Runs after which a worker is replaced by a fresh one.',
   }),
+  SPINE_WORKER_EAGER_START: withDefault(z.enum(['true', 'false']), 'true', {
+    allowed: 'true or false',
+    meaning: 'Whether a run that the process of a worker submits may start there at once, without the queue.',
+  }),
+  SPINE_WORKER_THREADS: optional(wholeNumber(1, 256), 'plain', {
+    allowed: 'a whole number from 1 to 256',
+    meaning:
+      'Threads of a worker for handlers that are registered by module, each one attempt at a time. Without it: one per core but one.',
+  }),
+  SPINE_WORKER_THREAD_MEMORY_MB: withDefault(wholeNumber(16, 1_000_000), '512', {
+    allowed: 'a whole number from 16 to 1000000',
+    meaning: 'Heap of one of these threads in MiB; an attempt that needs more fails.',
+  }),
+  SPINE_WORKER_CODE_DIR: optional(path, 'plain', {
+    allowed: 'a folder, absolute or relative to the working directory',
+    meaning:
+      'The only folder whose modules these threads load; relative modules are looked for in it. Without it: that of the deployed code.',
+  }),
   SPINE_LANES: withDefault(laneList, 'default,backfill,slow', {
     allowed: 'lane names separated by commas, each a-z followed by up to 62 of a-z 0-9 _ -',
     meaning: 'Lanes a worker serves.',

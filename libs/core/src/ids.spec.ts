@@ -1,10 +1,12 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { v7 } from 'uuid';
 import { ValidationError } from './errors/permanent.ts';
 import { isUuid, newEventId, newId, newRunId, newWorkerId, parseRunId, uuidV7LowerBound } from './ids.ts';
 
 const SAMPLE = '0190a8f2-3c4d-7abc-8def-0123456789ab';
+
+afterEach(() => vi.useRealTimers());
 
 describe('ids', () => {
   it('are canonical UUIDs of version 7, different and growing', () => {
@@ -15,6 +17,33 @@ describe('ids', () => {
       expect(id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
       expect(isUuid(id)).toBe(true);
     }
+  });
+
+  it('begin with the millisecond of the clock and end in 42 random bits', () => {
+    const before = Date.now();
+    const ids = Array.from({ length: 1_000 }, () => newId());
+    expect(ids.every((id) => id >= uuidV7LowerBound(new Date(before)))).toBe(true);
+    expect(ids.every((id) => id < uuidV7LowerBound(new Date(Date.now() + 1)))).toBe(true);
+    expect(new Set(ids.map((id) => id.slice(-10))).size).toBe(ids.length);
+    for (const digits of [-11, -10, -1]) {
+      const seen = new Set(ids.map((id) => id.at(digits)));
+      expect(seen.size).toBe(16);
+    }
+  });
+
+  it('go on growing within a millisecond and when the clock is set back', () => {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    const later = new Date(Date.now() + 60_000);
+    vi.setSystemTime(later);
+    const ids = [newId(), newId()];
+    vi.setSystemTime(later.getTime() - 30_000);
+    ids.push(newId(), newId());
+    expect(ids.toSorted()).toEqual(ids);
+    expect(new Set(ids.map((id) => id.slice(0, 13)))).toEqual(
+      new Set([uuidV7LowerBound(later).slice(0, 13)]),
+    );
+    vi.setSystemTime(later.getTime() + 1);
+    expect(newId().slice(0, 13)).toBe(uuidV7LowerBound(new Date(later.getTime() + 1)).slice(0, 13));
   });
 
   it('parses its own spelling', () => {

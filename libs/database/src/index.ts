@@ -20,6 +20,8 @@ export * from './gates/overview.ts';
 export * from './gates/rate-json.ts';
 export * from './gates/rate-store.ts';
 export * from './gates/rate.ts';
+export * from './gates/successor-rows.ts';
+export * from './gates/successors.ts';
 export * from './gates/sweep.ts';
 export * from './gates/wake.ts';
 export * from './inspect/grants.ts';

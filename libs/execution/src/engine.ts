@@ -23,6 +23,7 @@ import { migratePostgresQueue, postgresBackend, redisBackend } from './queue/bul
 import { BullHintQueue } from './queue/bullmq-queue.ts';
 import type { HintQueue } from './queue/port.ts';
 import type { HandlerRegistry } from './registry/registry.ts';
+import { LocalWorkers } from './worker/local-workers.ts';
 
 export interface EngineOptions {
   readonly databaseUrl: string;
@@ -59,6 +60,8 @@ export interface Engine extends Guards {
   readonly capacity: CapacityCache;
   readonly publisher: HintPublisher;
   readonly dispatcher: Dispatcher;
+  /** The workers of this process, which take some of what it stores without the queue. */
+  readonly localWorkers: LocalWorkers;
   /** Word of cancels and pauses to the workers of this process. */
   readonly control: ControlFeed;
   /** Params and results that are too large for their run's row. */
@@ -113,7 +116,12 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   // Connections of their own: handlers that hold all others in transactions may submit children with large params.
   const payloadPool = createPool({ ...shared, max: PAYLOAD_CONNECTIONS });
   const payloads = await openPayloads(payloadPool, options.payloads);
-  const gatePool = createPool({ ...shared, max: GATE_CONNECTIONS, genericPlans: true });
+  const gatePool = createPool({
+    ...shared,
+    max: GATE_CONNECTIONS,
+    genericPlans: true,
+    answerTimeoutMs: HOT_ANSWER_TIMEOUT_MS,
+  });
   const limits =
     options.redisUrl === null ? postgresLimits(gatePool) : redisLimits(gatePool, options.redisUrl, logger);
   const breakers = new BreakerRegistry({ db: pool, logger, metrics, by: `${service} ${process.pid}` });
@@ -140,6 +148,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     source: new RunEventSource({ streams: eventStreams, logger }),
   });
   const publisher = new HintPublisher({ queue, capacity, db: pool, logger, metrics });
+  const localWorkers = new LocalWorkers();
   const dispatcher = new Dispatcher({
     pool,
     db,
@@ -149,6 +158,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     metrics,
     payloads,
     eventSignal,
+    localWorkers,
   });
   const control = new ControlFeed({
     connectionString: options.databaseUrl,
@@ -166,6 +176,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     capacity,
     publisher,
     dispatcher,
+    localWorkers,
     payloads,
     eventSignal,
     eventStreams,

@@ -22,6 +22,7 @@ export class Metrics {
   readonly registry = new Registry();
   readonly submitted: Counter<'kind'>;
   readonly claimed: Counter;
+  readonly adopted: Counter<'source'>;
   readonly settled: Counter<'outcome'>;
   readonly fenced: Counter<'operation'>;
   readonly lapses: Counter;
@@ -64,6 +65,11 @@ export class Metrics {
 
     this.submitted = counter('spine_runs_submitted_total', 'Runs accepted, by kind.', ['kind']);
     this.claimed = counter('spine_runs_claimed_total', 'Attempts started by this worker.', []);
+    this.adopted = counter(
+      'spine_runs_adopted_total',
+      'Attempts of runs that this process had stored as claimed, by what stored them.',
+      ['source'],
+    );
     this.settled = counter('spine_runs_settled_total', 'Attempts settled by this worker, by outcome.', [
       'outcome',
     ]);

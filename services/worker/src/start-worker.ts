@@ -1,19 +1,13 @@
 import { fileURLToPath } from 'node:url';
 import { createCatalog } from '@spine/catalog';
 import type { SecretsResolver, Settings } from '@spine/config';
-import {
-  createEngine,
-  LoopWatchdog,
-  Recycler,
-  Worker,
-  startEngineHealth,
-  ThreadPool,
-} from '@spine/execution';
+import { createEngine, LoopWatchdog, Recycler, Worker, startEngineHealth } from '@spine/execution';
 import type { HandlerRegistry } from '@spine/execution';
 import { createLogger, Metrics, startTracing } from '@spine/observability';
 import type { RunningService } from '@spine/observability';
 import { openWorkflowDriver, publishCode } from '@spine/orchestration';
 import type { WorkflowRegistry } from '@spine/orchestration';
+import { openThreads } from './threads.ts';
 
 /** What this deployment's code lies under, isolated handlers included. */
 const CODE_ROOT = fileURLToPath(new URL('../../..', import.meta.url));
@@ -58,7 +52,7 @@ export async function startWorker(
   await publishCode(engine.db, workflows.definitions.values(), logger);
   const tracing = await startTracing(settings.tracing, { service: 'worker', logger, metrics });
   // Starts no thread before an isolated handler is called.
-  const threads = new ThreadPool({ root: CODE_ROOT, logger });
+  const threads = openThreads(settings, CODE_ROOT, logger);
   const driver = openWorkflowDriver(engine, settings.database.url.reveal());
   const worker = new Worker({
     ...engine,
@@ -69,10 +63,10 @@ export async function startWorker(
     lanes: settings.worker.lanes,
     slots: settings.worker.concurrency,
     leaseMs: settings.worker.leaseSeconds * 1000,
+    eagerStart: settings.worker.eagerStart,
     runLogLevel: settings.runLog.level,
     onDrainRequested: () => recycler.request({ type: 'drain' }),
   });
-  driver.serve(worker);
   const { maxRssMb, maxRuns } = settings.worker;
   const recycler = new Recycler({ maxRssMb, maxRuns, logger, begun: () => worker.begun });
   const watchdog = new LoopWatchdog({ logger, metrics });

@@ -10,8 +10,8 @@ import { assertAllCompleted, untilAllSettled } from '../verify.ts';
 
 export interface SpineBench {
   readonly engine: Engine;
-  /** Starts a worker on lane `default`. */
-  startWorker(slots: number): Promise<Worker>;
+  /** Starts a worker on lane `default`, to which runs come through the queue, or, for `eager`, from the submit itself. */
+  startWorker(slots: number, start?: 'queued' | 'eager'): Promise<Worker>;
   close(): Promise<void>;
 }
 
@@ -35,8 +35,8 @@ export async function openSpine(environment: Environment, onNoop: () => void): P
   await engine.queue.check();
   return {
     engine,
-    startWorker: async (slots) => {
-      const worker = new Worker({ ...engine, lanes: ['default'], slots });
+    startWorker: async (slots, start = 'queued') => {
+      const worker = new Worker({ ...engine, lanes: ['default'], slots, eagerStart: start === 'eager' });
       await worker.start();
       await engine.capacity.refresh();
       return worker;

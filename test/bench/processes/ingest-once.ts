@@ -21,7 +21,7 @@ const engine = await createEngine({
   service: 'bench-ingest',
   queue: new MemoryHintQueue(),
 });
-const worker = new Worker({ ...engine, lanes: ['default'] });
+const worker = new Worker({ ...engine, lanes: ['default'], eagerStart: false });
 await worker.start();
 
 const before = process.memoryUsage.rss();

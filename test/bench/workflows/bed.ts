@@ -95,10 +95,11 @@ export async function openWorkflowBench(
         ...engine,
         lanes: ['default'],
         slots,
+        // Workflows are submitted to another process, as by the API.
+        eagerStart: false,
         onEnded: driver.onEnded,
         begin: driver.begin,
       });
-      driver.serve(worker);
       const both: WorkerWithDriver = {
         worker,
         stop: async () => {

@@ -18,7 +18,9 @@ export const ALL_FAULTS: readonly Fault[] = [
   'queue_down',
 ];
 
-interface Small extends Partial<Pick<Plan, 'polls' | 'instances' | 'adopts' | 'early'>>, Partial<Spec> {
+type Choice = 'polls' | 'instances' | 'adopts' | 'repeats' | 'early';
+
+interface Small extends Partial<Pick<Plan, Choice>>, Partial<Spec> {
   readonly attempts: number;
   readonly faults: readonly Fault[];
   readonly atMost: number;
@@ -32,6 +34,7 @@ export function small({
   polls = false,
   instances = 1,
   adopts = false,
+  repeats = false,
   early = false,
   ...spec
 }: Small): Exploration {
@@ -54,6 +57,7 @@ export function small({
       skewMs: 0,
       instances,
       adopts,
+      repeats,
       early,
       answers: 'prompt',
     },
@@ -120,6 +124,16 @@ export const WORLDS: readonly Explorable[] = [
         'pause',
         'pause_lane',
       ],
+      atMost: 1,
+    }),
+  },
+  {
+    name: '1 attempt, runs started eagerly whose insert is sent again, a lost COMMIT, dead or stopped worker',
+    world: small({
+      attempts: 1,
+      adopts: true,
+      repeats: true,
+      faults: ['cut', 'lost_answer', 'crash', 'stop', 'pause_lane'],
       atMost: 1,
     }),
   },

@@ -1,7 +1,8 @@
 /**
  * The worker's side of a run that its own process stores, as libs/execution/src/worker/adopter.ts has it: a transaction
  * begins, the worker keeps a slot and is asked, the run is stored as claimed, the transaction commits, and the handler
- * starts. Where the connection breaks, the worker looks whether the run is there; whoever wanted it stored wants it again.
+ * starts. Where the connection breaks, the worker looks whether the run is there; whoever wanted it stored wants it again,
+ * or sends the same row once more, to be queued (libs/execution/src/dispatch/eager-starts.ts).
  */
 import type { AdoptAction } from './actions.ts';
 import { beginAttempt, putWorker, workerOf } from './attempts.ts';
@@ -80,7 +81,8 @@ export function learnCommit(
 
 /** Nobody knows whether it has committed. */
 export function onStoringCut(world: World, call: StoringCall): void {
-  wantAgain(world, call);
+  if (world.plan.repeats) world.clients[call.client] = { state: 'unanswered', run: call.run };
+  else wantAgain(world, call);
   const worker = workerOf(world, call.worker);
   if (worker === null || !world.guards.adoptLooks) return;
   if (call.type !== 'begin') putWorker(world, { ...worker, lookingFor: [...worker.lookingFor, call.run] });

@@ -128,8 +128,7 @@ export function onCut(world: World, call: Call): boolean {
       return true;
     case 'claim': {
       const worker = workerOf(world, call.worker);
-      // A poll is not sent again: whatever it claimed is left to the reaper.
-      if (worker === null || call.from === 'poll') return true;
+      if (worker === null) return true;
       if (call.from !== 'look') putWorker(world, { ...worker, unanswered: [...worker.unanswered, call.run] });
       // A worker that stops looks once.
       else if (worker.mode !== 'stopping') {

@@ -110,11 +110,13 @@ function submit(world: World, call: CallOf<'submit'>): Answer {
 function claim(world: World, call: CallOf<'claim'>): Answer {
   const { worker, run: number, from } = call;
   const { lanePaused } = world;
+  // A poll has looked for what is overdue before, and claims like anybody else.
+  const overdue = false;
   const token = world.runs[number]?.claims ?? 0;
   const taken =
     from !== 'look' &&
     write(world, number, { type: 'claim', token }, ({ row }) =>
-      claimRow(row, { worker, overdue: from === 'poll', lanePaused }, world.now, world.guards),
+      claimRow(row, { worker, overdue, lanePaused }, world.now, world.guards),
     );
   const run = world.runs[number] ?? null;
   if (taken) return { type: 'claim', claimed: claimedOf(run, number), own: false };
@@ -130,11 +132,12 @@ function settle(world: World, call: CallOf<'settle'>): Answer {
     settleRow(run.row, call, world.now, world.guards),
   );
   const run = world.runs[call.run];
-  const mine = world.guards.settleFinishedEpoch && run?.row.finishedEpoch === call.epoch;
-  const outcome = stored || mine ? 'settled' : 'fenced';
-  const last = run?.settledBy.at(-1) === call.token;
-  // A later attempt that has settled, too, has overwritten the proof; then the answer may be `fenced`.
-  if (outcome === 'settled' ? run?.settledBy.includes(call.token) !== true : last) {
+  const before = run?.settledBy.includes(call.token) === true;
+  const finishedEpoch = run?.row.finishedEpoch ?? -1;
+  // Once a later attempt has settled, too, the events say who settled before.
+  const proof = finishedEpoch === call.epoch || (finishedEpoch > call.epoch && before);
+  const outcome = stored || (world.guards.settleFinishedEpoch && proof) ? 'settled' : 'fenced';
+  if ((outcome === 'settled') !== before) {
     report(world, {
       invariant: 'honest_answer',
       detail: `run ${call.run}: told ${outcome}, which is untrue`,

@@ -22,6 +22,11 @@ export interface Plan {
   readonly instances: number;
   /** Whether workers take runs that their own process stores. */
   readonly adopts: boolean;
+  /**
+   * Whether the process that stores them sends an unanswered insert again, as one that submits does. Else whoever wanted the
+   * run wants it anew, as a workflow's next advance does.
+   */
+  readonly repeats: boolean;
   /** Whether the API sends the hint of a run while its row is on its way. */
   readonly early: boolean;
   /** Whether the answer of a statement is a step of its own. */

@@ -103,6 +103,7 @@ function planOf(random: Random): Plan {
     skewMs: random.pick([0, 300_000]),
     instances: 2,
     adopts: random.chance(0.5),
+    repeats: false,
     early: random.chance(0.5),
     answers: 'separate',
   };

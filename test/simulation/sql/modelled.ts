@@ -12,6 +12,8 @@ import type { Shown, ShownRun, Table } from './tables.ts';
 interface Stored {
   row: Row;
   readonly events: string[];
+  /** Epochs that have settled it. */
+  readonly settledAt: Set<number>;
   deadLetters: number;
 }
 
@@ -109,7 +111,8 @@ export class ModelledTable implements Table {
 
   #insert({ spec, hinted, claimedBy, lateMs }: Extract<Operation, { type: 'insert' }>): Shown {
     const inserted = insertRow(spec, hinted, this.#now);
-    const number = this.#runs.push({ row: inserted.row, events: [], deadLetters: 0 }) - 1;
+    const number =
+      this.#runs.push({ row: inserted.row, events: [], settledAt: new Set(), deadLetters: 0 }) - 1;
     this.#change(number, () => inserted);
     if (claimedBy !== null) {
       const begunAt = this.#now;
@@ -174,8 +177,11 @@ export class ModelledTable implements Table {
       const { attempt, spec } = this.#row(number);
       const input = { epoch, attempt, settlement: settlementFor(spec, item.settlement) };
       const stored = this.#change(number, (row) => worker.settleRow(row, input, this.#now, this.#guards));
-      const mine = this.#guards.settleFinishedEpoch && this.#row(number).finishedEpoch === epoch;
-      return stored || mine ? 'settled' : 'fenced';
+      const settledAt = this.#runs[number]?.settledAt;
+      if (stored) settledAt?.add(epoch);
+      const finishedEpoch = this.#row(number).finishedEpoch ?? -1;
+      const mine = finishedEpoch === epoch || (finishedEpoch > epoch && settledAt?.has(epoch) === true);
+      return stored || (this.#guards.settleFinishedEpoch && mine) ? 'settled' : 'fenced';
     });
   }
 

@@ -47,7 +47,7 @@ export class StoredTable implements Table {
           await database.claimRuns(pool, this.#idsOf(operation.runs), this.#by(operation.worker)),
         );
       case 'poll':
-        return this.#claimed(await database.claimOverdueRuns(pool, [LANE], 100, this.#by(operation.worker)));
+        return this.#claimed(await this.#poll(this.#by(operation.worker)));
       case 'held': {
         const { workerId } = this.#by(operation.worker);
         return this.#claimed(await database.runsHeldBy(pool, this.#idsOf(operation.runs), workerId));
@@ -203,6 +203,11 @@ export class StoredTable implements Table {
     const workerId = this.#workers[worker];
     if (workerId === undefined) throw new RangeError(`no worker ${worker}`);
     return { workerId, leaseMs: LEASE_MS, handlers: HANDLERS };
+  }
+
+  async #poll(by: database.ClaimOptions): Promise<database.ClaimedRun[]> {
+    const { pool } = this.#base;
+    return database.claimRuns(pool, await database.overdueRuns(pool, [LANE], by.handlers, 100), by);
   }
 
   #claimed(runs: readonly database.ClaimedRun[]): Shown {

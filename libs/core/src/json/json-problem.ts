@@ -32,29 +32,20 @@ export function isForbiddenKey(key: string): boolean {
   return key === '__proto__' || key === 'constructor' || key === 'prototype';
 }
 
-/** What is wrong with an object key, or null. `field` is the path including the key. */
-export function keyProblem(key: string, field: () => string): JsonProblem | null {
-  if (isForbiddenKey(key)) {
-    return { field: field(), code: 'forbidden_key', message: `the key "${key}" is not allowed` };
-  }
-  if (!isStorableText(key)) {
-    return {
-      field: field(),
-      code: 'invalid_string',
-      message: 'keys must not contain NUL characters or lone surrogates',
-    };
-  }
-  return null;
+/** What is wrong, wherever it is; where is only spelt out when something is. */
+export type JsonFlaw = Omit<JsonProblem, 'field'>;
+
+/** What is wrong with an object key, or null. */
+export function keyFlaw(key: string): JsonFlaw | null {
+  if (isForbiddenKey(key)) return { code: 'forbidden_key', message: `the key "${key}" is not allowed` };
+  if (isStorableText(key)) return null;
+  return { code: 'invalid_string', message: 'keys must not contain NUL characters or lone surrogates' };
 }
 
 /** What is wrong with a string value, or null. */
-export function textProblem(text: string, field: () => string): JsonProblem | null {
+export function textFlaw(text: string): JsonFlaw | null {
   if (isStorableText(text)) return null;
-  return {
-    field: field(),
-    code: 'invalid_string',
-    message: 'text must not contain NUL characters or lone surrogates',
-  };
+  return { code: 'invalid_string', message: 'text must not contain NUL characters or lone surrogates' };
 }
 
 export function depthProblem(field: string, maxDepth: number): JsonProblem {

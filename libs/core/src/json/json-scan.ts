@@ -2,9 +2,10 @@ import { childPath } from './json-path.ts';
 import { numberProblem } from './json-number.ts';
 import {
   depthProblem,
-  keyProblem,
+  keyFlaw,
   MAX_JSON_PROBLEMS,
-  textProblem,
+  textFlaw,
+  type JsonFlaw,
   type JsonProblem,
 } from './json-problem.ts';
 
@@ -48,15 +49,15 @@ export function scanJson(text: string, maxDepth: number): JsonProblem[] {
       case QUOTE: {
         const end = endOfString(text, at);
         const value = stringValue(text, at, end);
-        let problem: JsonProblem | null;
+        let flaw: JsonFlaw | null;
         if (top !== undefined && typeof top.position !== 'number' && top.keyIsNext) {
           top.position = value;
           top.keyIsNext = false;
-          problem = keyProblem(value, here);
+          flaw = keyFlaw(value);
         } else {
-          problem = textProblem(value, here);
+          flaw = textFlaw(value);
         }
-        if (problem !== null) problems.push(problem);
+        if (flaw !== null) problems.push({ field: here(), ...flaw });
         at = end;
         break;
       }

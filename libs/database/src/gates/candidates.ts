@@ -28,10 +28,15 @@ interface CandidateRow {
   params: unknown;
 }
 
-/** As in the claim without gates, and for the same reasons. */
-const CLAIMABLE = `r.id = ANY($1::uuid[]) AND r.status || '' IN ('queued', 'pending') AND r.available_at <= now()
-    AND r.attempt < r.max_attempts AND ${servedBy('$2::text[]')}
+/** As in the claim without gates, and for the same reasons. @param ids, handlers expressions of arrays. */
+export const claimable = (
+  ids: string,
+  handlers: string,
+): string => `r.id = ANY(${ids}) AND r.status || '' IN ('queued', 'pending') AND r.available_at <= now()
+    AND r.attempt < r.max_attempts AND ${servedBy(handlers)}
     AND r.lane <> ALL (${PAUSED_LANES}) AND ${NOT_EXPIRED}`;
+
+const CLAIMABLE = claimable('$1::uuid[]', '$2::text[]');
 
 const CANDIDATES_SQL = `SELECT r.id, r.kind, r.name, r.lane, r.priority, r.gates,
   CASE WHEN r.params_ref IS NULL AND r.kind || ':' || r.name = ANY($3::text[]) THEN r.params END AS params
@@ -74,7 +79,7 @@ export async function lockCandidates(
  * Ids of waiting runs with gates that nobody has looked at in time, for when hints do not arrive.
  *
  * @param gatedHandlers handler keys that have gates of their own: their runs need not have been stored with them.
- * @param aheadMs as of {@link claimOverdueRuns}.
+ * @param aheadMs as of {@link overdueRuns}.
  */
 export async function overdueGated(
   db: Queryable,

@@ -23,6 +23,14 @@ const RESERVED_LIMIT = 1_000;
 export const HOLD_COUNTS = `COALESCE((SELECT r.status || '' = 'running' AND r.epoch = h.epoch FROM runs r
       WHERE r.id = h.run_id), false)`;
 
+/** Whose turn was announced before a gate, as `reserved`. @param type, key expressions of the gate. */
+export const KEPT_PLACES = (type: string, key: string): string => `
+  SELECT jsonb_agg(jsonb_build_array(x.run_id, x.priority)) AS reserved FROM (
+    SELECT w.run_id, w.priority FROM gate_waiters w
+    WHERE w.gate_type = ${type} AND w.key = ${key} AND w.woken_at > now() - ${RESERVED_FOR}
+      AND (SELECT r.status || '' IN ('pending', 'queued') FROM runs r WHERE r.id = w.run_id) LIMIT ${RESERVED_LIMIT}
+  ) x`;
+
 const FACTS_SQL = `SELECT g.gate_type, g.key, s.gate_limit, s.rate, n.live::int, n.stale::int, a.id AS active, w.reserved,
   b.state, floor(extract(epoch FROM b.open_until) * 1000)::bigint AS open_until, b.probe_owner,
   floor(extract(epoch FROM b.probe_until) * 1000)::bigint AS probe_until,
@@ -40,13 +48,7 @@ LEFT JOIN LATERAL (
   SELECT r.id FROM runs r WHERE g.gate_type = 'singleton' AND r.singleton_key = g.key AND r.started_at IS NOT NULL
     AND r.status IN ('pending', 'queued', 'paused', 'running') LIMIT 1
 ) a ON true
-CROSS JOIN LATERAL (
-  SELECT jsonb_agg(jsonb_build_array(x.run_id, x.priority)) AS reserved FROM (
-    SELECT w.run_id, w.priority FROM gate_waiters w
-    WHERE w.gate_type = g.gate_type AND w.key = g.key AND w.woken_at > now() - ${RESERVED_FOR}
-      AND (SELECT r.status || '' IN ('pending', 'queued') FROM runs r WHERE r.id = w.run_id) LIMIT ${RESERVED_LIMIT}
-  ) x
-) w
+CROSS JOIN LATERAL (${KEPT_PLACES('g.gate_type', 'g.key')}) w
 LEFT JOIN LATERAL (
   SELECT b.* FROM breakers b WHERE g.gate_type = 'breaker' AND b.name = g.key LIMIT 1
 ) b ON true`;

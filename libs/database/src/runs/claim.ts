@@ -115,28 +115,19 @@ export const CLAIM_SQL = `WITH ${CLAIM_CTES}
 SELECT * FROM c`;
 
 /**
- * Runs overdue for dispatch, for when hints do not arrive. Walks `runs_dispatch` lane by lane and stops at the limit. An
- * array instead of a join, which would read the whole table when many are due.
+ * Walks `runs_dispatch` lane by lane and stops at the limit. What is locked is being claimed: it is left out, and no lock
+ * outlives the statement.
  */
-export const CLAIM_OVERDUE_SQL = `WITH x AS (
-  SELECT d.id FROM unnest($5::text[]) AS l(lane) CROSS JOIN LATERAL (
+export const OVERDUE_SQL = `SELECT d.id FROM unnest($3::text[]) AS l(lane) CROSS JOIN LATERAL (
     SELECT r.id FROM runs r
     WHERE r.status IN ('pending', 'queued') AND r.lane = l.lane
-      AND r.dispatch_after <= now() + $6::bigint * interval '1 millisecond' AND r.available_at <= now()
-      AND r.attempt < r.max_attempts AND ${servedBy('$4::text[]')}
+      AND r.dispatch_after <= now() + $4::bigint * interval '1 millisecond' AND r.available_at <= now()
+      AND r.attempt < r.max_attempts AND ${servedBy('$2::text[]')}
       AND r.gates IS NULL AND ${NOT_EXPIRED}
-    ORDER BY r.dispatch_after LIMIT $1 FOR UPDATE SKIP LOCKED
+    ORDER BY r.dispatch_after LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED
   ) d
   WHERE l.lane <> ALL (${PAUSED_LANES})
-  LIMIT $1
-), c AS (
-  UPDATE runs r SET ${CLAIM_SET}
-  WHERE r.id = ANY (ARRAY(SELECT id FROM x)) AND r.status || '' IN ('pending', 'queued')
-  RETURNING ${CLAIMED_COLUMNS}
-), e AS (
-  ${STARTED_EVENT}
-)
-SELECT * FROM c`;
+  LIMIT $1`;
 
 export function toClaimedRun(row: ClaimedRow): ClaimedRun {
   return {
@@ -184,24 +175,25 @@ export function claimValues(runIds: readonly string[], options: ClaimOptions): u
 }
 
 /**
- * Claims up to `limit` runs of the lanes that nobody has picked up in time.
+ * Up to `limit` runs of the lanes that nobody has picked up in time, for when hints do not arrive: worth a claim. Two
+ * statements, so that whoever claims knows what about, should the answer be lost.
  *
+ * @param handlers as of {@link ClaimOptions}.
  * @param aheadMs takes those too whose next hint is due within so many milliseconds: for a worker that no hint reaches.
  */
-export async function claimOverdueRuns(
+export async function overdueRuns(
   db: Queryable,
   lanes: readonly string[],
+  handlers: readonly string[],
   limit: number,
-  options: ClaimOptions,
   aheadMs = 0,
-): Promise<ClaimedRun[]> {
-  const { workerId, leaseMs, handlers } = options;
-  const { rows } = await db.query<ClaimedRow>({
-    name: 'spine_claim_overdue',
-    text: CLAIM_OVERDUE_SQL,
-    values: [limit, workerId, leaseMs, textArray(handlers), textArray(lanes), aheadMs],
+): Promise<string[]> {
+  const { rows } = await db.query<{ id: string }>({
+    name: 'spine_overdue',
+    text: OVERDUE_SQL,
+    values: [limit, textArray(handlers), textArray(lanes), aheadMs],
   });
-  return rows.map(toClaimedRun);
+  return rows.map(({ id }) => id);
 }
 
 /**

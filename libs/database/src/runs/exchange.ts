@@ -53,5 +53,5 @@ export async function exchangeRuns(
     if (row.kind === null) refused.add(row.id);
     else claimed.push(toClaimedRun(row));
   }
-  return { settled: await settleOutcomes(db, items, refused), claimed };
+  return { settled: await settleOutcomes(db, items, refused, options), claimed };
 }

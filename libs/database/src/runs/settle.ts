@@ -7,7 +7,8 @@
  * 3. A run that goes back to the queue is due for a hint when it is available; the relay sends it.
  * 4. Workflows that wait for what ends here are told in the same statement; `workflow_told` says so to the trigger that
  *    tells them of every other end.
- * 5. `finished_epoch` remembers who settled, so that a repeat after an ambiguous commit recognises itself.
+ * 5. `finished_epoch` remembers who settled last, so that a repeat after an ambiguous commit recognises itself. If the run
+ *    was queued again and settled by a later attempt since, the repeat is recognised by its event.
  */
 import { plainArray } from '../sql/arrays.ts';
 import type { Queryable } from '../sql/pool.ts';
@@ -57,7 +58,7 @@ export async function settleRuns(
     text: form.sql,
     values: form.values(items, info),
   });
-  return settleOutcomes(db, items, new Set(rows.map((row) => row.id)));
+  return settleOutcomes(db, items, new Set(rows.map((row) => row.id)), info);
 }
 
 /** What became of settled items, given the ids the statement refused. */
@@ -65,22 +66,41 @@ export async function settleOutcomes(
   db: Queryable,
   items: readonly SettleItem[],
   refused: ReadonlySet<string>,
+  info: SettleInfo,
 ): Promise<readonly SettleOutcome[]> {
   if (refused.size === 0) return items.map(() => 'settled');
   const mine = await settledAt(
     db,
     items.filter((item) => refused.has(item.runId)),
+    info,
   );
   return items.map((item) => (refused.has(item.runId) && !mine.has(item.runId) ? 'fenced' : 'settled'));
 }
 
-/** Of refused items, those whose own epoch settled the run: their first, unanswered commit had happened. */
-async function settledAt(db: Queryable, items: readonly SettleItem[]): Promise<ReadonlySet<string>> {
+/** A run that ends so is somebody else's next, who may have settled it as well by the time of the repeat. */
+const QUEUED_AGAIN = `'retry_scheduled', 'handed_back', 'deferred'`;
+
+/**
+ * Of refused items, those whose own epoch settled the run: their first, unanswered commit had happened. Where a later
+ * attempt has settled the run since, the event of the first says so.
+ */
+async function settledAt(
+  db: Queryable,
+  items: readonly SettleItem[],
+  { source }: SettleInfo,
+): Promise<ReadonlySet<string>> {
   const { rows } = await db.query<{ id: string }>({
     name: 'spine_settled_at',
-    text: `SELECT r.id FROM runs r JOIN unnest($1::uuid[], $2::bigint[]) AS t(id, epoch) ON r.id = t.id
-WHERE r.finished_epoch = t.epoch`,
-    values: [plainArray(items.map((item) => item.runId)), plainArray(items.map((item) => item.epoch))],
+    text: `SELECT r.id FROM unnest($1::uuid[], $2::bigint[]) AS t(id, epoch)
+CROSS JOIN LATERAL (SELECT r.id, r.finished_epoch FROM runs r WHERE r.id = t.id LIMIT 1) r
+WHERE r.finished_epoch = t.epoch OR r.finished_epoch > t.epoch AND EXISTS (
+  SELECT 1 FROM run_events e
+  WHERE e.run_id = t.id AND e.epoch = t.epoch AND e.source = $3 AND e.event_type IN (${QUEUED_AGAIN}) OFFSET 0)`,
+    values: [
+      plainArray(items.map((item) => item.runId)),
+      plainArray(items.map((item) => item.epoch)),
+      source,
+    ],
   });
   return new Set(rows.map((row) => row.id));
 }

@@ -70,6 +70,20 @@ describe('GroupCommit', () => {
     expect(gates.map(({ items }) => items)).toEqual([[1, 2, 3]]);
   });
 
+  it('tells callers that share their answers which item each is for', async () => {
+    const { group } = storing((item) => item === 2);
+    const answers: string[] = [];
+    for (const item of [1, 2, 3]) {
+      group.add(
+        item,
+        (outcome, of) => answers.push(`${of}: ${outcome}`),
+        (error, of) => answers.push(`${of}: ${String(error)}`),
+      );
+    }
+    await group.drain();
+    expect(answers.toSorted()).toEqual(['1: 2', '2: Error: SQLSTATE 23514', '3: 6']);
+  });
+
   it('sends what arrives during a statement with the next one, and not before the first has returned', async () => {
     const { group, gate, gates } = gated();
     const first = group.submit(1);
@@ -192,6 +206,17 @@ describe('GroupCommit', () => {
       half.commit();
     }
     await Promise.all(answers);
+  });
+
+  it('says which items it does not send again, before their callers hear of it', async () => {
+    const told: string[] = [];
+    const group = new GroupCommit<number, number>({
+      flush: (items) => (items.includes(2) ? Promise.reject(sqlError('23514')) : Promise.resolve(items)),
+      onGivenUp: (items) => void told.push(`given up ${items.join()}`),
+    });
+    const answers = [1, 2].map((item) => group.submit(item).catch(() => told.push(`refused ${item}`)));
+    await Promise.all(answers);
+    expect(told).toEqual(['given up 2', 'refused 2']);
   });
 
   it('gives up after its retries, fails the waiting callers and serves the next', async () => {

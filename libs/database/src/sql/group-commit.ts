@@ -29,13 +29,20 @@ export interface GroupCommitOptions<I, O> {
   readonly inFlight?: number;
   /** Told the size of every committed batch. */
   readonly onFlush?: (size: number, elapsedMs: number) => void;
+  /** Told the items of a batch that is not sent again, before their callers are. */
+  readonly onGivenUp?: (items: readonly I[]) => void;
 }
 
 interface Waiting<I, O> {
   readonly item: I;
-  readonly resolve: (outcome: O) => void;
-  readonly reject: (error: unknown) => void;
+  readonly resolve: (outcome: O, item: I) => void;
+  readonly reject: (error: unknown, item: I) => void;
 }
+
+type Sent<O> =
+  | { readonly type: 'committed'; readonly outcomes: readonly O[] }
+  /** One of its items, or what they have in common. */
+  | { readonly type: 'refused' | 'given_up'; readonly error: unknown; readonly ambiguous: boolean };
 
 export class GroupCommit<I, O> {
   readonly #options: GroupCommitOptions<I, O>;
@@ -60,14 +67,19 @@ export class GroupCommit<I, O> {
   }
 
   submit(item: I): Promise<O> {
-    return new Promise<O>((resolve, reject) => {
-      this.#queue.push({ item, resolve, reject });
-      if (this.#running < this.#inFlight && !this.#starting) {
-        this.#starting = true;
-        // One turn later, so that everything submitted in this turn shares the first statement.
-        queueMicrotask(() => void this.#run());
-      }
-    });
+    return new Promise<O>((resolve, reject) => this.add(item, resolve, reject));
+  }
+
+  /**
+   * The same without a promise for each item: exactly one of the two is called, which must not throw. Both are told the
+   * item, so that many items can share them.
+   */
+  add(item: I, resolve: Waiting<I, O>['resolve'], reject: Waiting<I, O>['reject']): void {
+    this.#queue.push({ item, resolve, reject });
+    if (this.#running >= this.#inFlight || this.#starting) return;
+    this.#starting = true;
+    // One turn later, so that everything submitted in this turn shares the first statement.
+    queueMicrotask(() => void this.#run());
   }
 
   submitAll(items: readonly I[]): Promise<O[]> {
@@ -97,6 +109,21 @@ export class GroupCommit<I, O> {
 
   async #write(batch: readonly Waiting<I, O>[], wasAmbiguous: boolean): Promise<void> {
     const items = batch.map((waiting) => waiting.item);
+    const sent = await this.#send(items, wasAmbiguous);
+    if (sent.type === 'committed') {
+      batch.forEach(({ resolve, item }, index) => resolve(sent.outcomes[index] as O, item));
+    } else if (sent.type === 'refused' && batch.length > 1) {
+      const middle = batch.length >> 1;
+      await this.#write(batch.slice(0, middle), sent.ambiguous);
+      await this.#write(batch.slice(middle), sent.ambiguous);
+    } else {
+      this.#options.onGivenUp?.(items);
+      for (const { reject, item } of batch) reject(sent.error, item);
+    }
+  }
+
+  /** Sends a statement until it has committed, was refused for what it carries, or is given up. */
+  async #send(items: readonly I[], wasAmbiguous: boolean): Promise<Sent<O>> {
     let ambiguous = wasAmbiguous;
     for (let tried = 0; ; tried += 1) {
       try {
@@ -106,23 +133,14 @@ export class GroupCommit<I, O> {
           throw new RangeError(`a flush of ${items.length} items answered with ${outcomes.length} outcomes`);
         }
         this.#options.onFlush?.(items.length, performance.now() - started);
-        batch.forEach((waiting, index) => waiting.resolve(outcomes[index] as O));
-        return;
+        return { type: 'committed', outcomes };
       } catch (error) {
         const fault = classifySqlFault(error);
         if (fault === 'connection') ambiguous = true;
-        if ((fault === 'connection' || fault === 'conflict') && tried < this.#retries) {
-          await sleep(Math.min(50 * 2 ** tried, 2_000));
-          continue;
+        if ((fault !== 'connection' && fault !== 'conflict') || tried >= this.#retries) {
+          return { type: fault === 'data' ? 'refused' : 'given_up', error, ambiguous };
         }
-        if (fault === 'data' && batch.length > 1) {
-          const middle = batch.length >> 1;
-          await this.#write(batch.slice(0, middle), ambiguous);
-          await this.#write(batch.slice(middle), ambiguous);
-          return;
-        }
-        for (const waiting of batch) waiting.reject(error);
-        return;
+        await sleep(Math.min(50 * 2 ** tried, 2_000));
       }
     }
   }

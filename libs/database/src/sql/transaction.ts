@@ -1,3 +1,4 @@
+import { classifySqlFault } from './errors.ts';
 import type { Pool, Queryable } from './pool.ts';
 
 export interface TransactionOptions {
@@ -36,9 +37,12 @@ SET LOCAL idle_in_transaction_session_timeout = ${Math.round(idleTimeoutMs)}`,
     await client.query('COMMIT');
     return value;
   } catch (error) {
-    await client.query('ROLLBACK').catch((cause: unknown) => {
-      broken = cause instanceof Error ? cause : new Error(String(cause));
-    });
+    // Over a connection that does not answer a ROLLBACK would be waited for as long again; closing it is one.
+    if (error instanceof Error && classifySqlFault(error) === 'connection') broken = error;
+    else
+      await client.query('ROLLBACK').catch((cause: unknown) => {
+        broken = cause instanceof Error ? cause : new Error(String(cause));
+      });
     throw error;
   } finally {
     client.off('error', onError);

@@ -103,15 +103,16 @@ export class Dispatcher {
 
   /** Accepts many runs; each has its own outcome, in order. */
   async submitAll(specs: readonly WorkSpec[], options: SubmitOptions = {}): Promise<SubmitOutcome[]> {
-    const submitted: Promise<SubmitOutcome>[] = [];
-    for (const [index, spec] of specs.entries()) {
-      if (index > 0 && index % SUBMIT_SLICE === 0) await nextTurn();
-      const outcome = this.submit(spec, options);
+    const slices: Promise<SubmitOutcome[]>[] = [];
+    for (let from = 0; from < specs.length; from += SUBMIT_SLICE) {
+      if (from > 0) await nextTurn();
+      const slice = specs.slice(from, from + SUBMIT_SLICE);
+      const submitted = Promise.all(slice.map((spec) => this.submit(spec, options)));
       // Awaited below; one that fails before that must not count as unhandled.
-      outcome.catch(() => undefined);
-      submitted.push(outcome);
+      submitted.catch(() => undefined);
+      slices.push(submitted);
     }
-    return Promise.all(submitted);
+    return (await Promise.all(slices)).flat();
   }
 
   /** Submits and waits until the run is terminal, at most `timeoutMs`; answers with the run as {@link wait} does. */

@@ -31,14 +31,15 @@ export interface HintPublisherOptions {
 const PUBLISH_TIMEOUT_MS = 2_000;
 const RETRY_AFTER_MS = 2_000;
 
+/** The runs of one flush. */
 interface Announced {
-  readonly run: HintableRun;
+  readonly runs: readonly HintableRun[];
   readonly storedAsDue: boolean;
 }
 
 /** Looked at only as far as it is asked for. */
-function* tracesOf(announced: readonly Announced[]): Generator<string | null | undefined> {
-  for (const { run } of announced) yield run.traceContext;
+function* tracesOf(runs: readonly HintableRun[]): Generator<string | null | undefined> {
+  for (const { traceContext } of runs) yield traceContext;
 }
 
 export class HintPublisher {
@@ -73,9 +74,8 @@ export class HintPublisher {
    * @param storedAsDue the rows say already that no hint is on its way.
    */
   announce(runs: readonly HintableRun[], storedAsDue = false): void {
-    for (const run of runs) {
-      if (run.delayMs <= HINT_HORIZON_MS) this.#waiting.push({ run, storedAsDue });
-    }
+    const soon = runs.filter(({ delayMs = 0 }) => delayMs <= HINT_HORIZON_MS);
+    if (soon.length > 0) this.#waiting.push({ runs: soon, storedAsDue });
     if (this.#waiting.length > 0) this.#sending ??= this.#sendWaiting();
   }
 
@@ -104,12 +104,11 @@ export class HintPublisher {
       const sent = this.#waiting;
       this.#waiting = [];
       const { lanes } = this.#options.capacity.current();
-      const hints = toHints(
-        sent.map(({ run }) => run),
-        (lane) => lanes.get(lane),
-      );
-      if (await this.#fire(hints, tracesOf(sent))) continue;
-      await this.#mark(sent.flatMap(({ run, storedAsDue }) => (storedAsDue ? [] : [run.runId])));
+      const runs = sent.flatMap((announced) => announced.runs);
+      const hints = toHints(runs, (lane) => lanes.get(lane));
+      if (await this.#fire(hints, tracesOf(runs))) continue;
+      const unmarked = sent.filter(({ storedAsDue }) => !storedAsDue);
+      await this.#mark(unmarked.flatMap((announced) => announced.runs.map(({ runId }) => runId)));
     }
     this.#sending = null;
   }

@@ -5,18 +5,23 @@
  * 2. Expected outcomes are returned, faults are thrown.
  */
 import { assertNever, handlerKey } from '@spine/core';
+import type { RunKind } from '@spine/core';
 import { GroupCommit, insertRuns, insertSingleton } from '@spine/database';
-import type { Db, InsertOutcome, NewRun, Queryable } from '@spine/database';
+import type { Db, InsertInfo, InsertOutcome, NewRun, Queryable, RunRecord } from '@spine/database';
 import type { Metrics } from '@spine/observability';
 import type { EventSignal } from '../events/event-signal.ts';
 import type { Payloads } from '../payload/payloads.ts';
+import type { HintableRun } from '../queue/chunk.ts';
 import { EARLY_TRUSTED_MS } from '../queue/early.ts';
 import type { HandlerRegistry } from '../registry/registry.ts';
 import { checkSpec } from '../spec/check-spec.ts';
 import { checkSizes, newRun } from '../spec/new-run.ts';
 import type { NewRunOptions } from '../spec/new-run.ts';
 import type { WorkSpec } from '../spec/work-spec.ts';
+import type { EagerStarter } from '../worker/adopter.ts';
 import type { CapacityCache } from './capacity.ts';
+import { EagerStarts } from './eager-starts.ts';
+import type { EagerStart } from './eager-starts.ts';
 import type { HintPublisher } from './hint-publisher.ts';
 import { isKnownHandler } from './known-handler.ts';
 import type { SubmitOutcome } from './outcome.ts';
@@ -34,6 +39,8 @@ export interface SubmitterOptions {
   readonly payloads: Payloads;
   /** Told of what was committed. */
   readonly eventSignal?: EventSignal | undefined;
+  /** The workers of this process, which may start a run that is submitted alone. Default none. */
+  readonly localWorkers?: Pick<EagerStarter, 'adoptSubmitted'> | undefined;
 }
 
 export interface SubmitOptions extends NewRunOptions {
@@ -47,21 +54,25 @@ export type PrepareOutcome =
   | Extract<SubmitOutcome, { type: 'invalid' | 'unknown_handler' }>;
 
 const NONE: ReadonlySet<string> = new Set();
+const NO_WARNINGS: readonly string[] = [];
 
 export class Submitter {
   readonly #options: SubmitterOptions;
   readonly #inserts: GroupCommit<NewRun, InsertOutcome>;
+  readonly #eager: EagerStarts;
 
   constructor(options: SubmitterOptions) {
     this.#options = options;
+    this.#eager = new EagerStarts(options.localWorkers);
     this.#inserts = new GroupCommit<NewRun, InsertOutcome>({
       flush: (runs, info) => this.#insert(runs, info.ambiguous),
+      onGivenUp: (runs) => this.#eager.abandon(runs),
       onFlush: options.metrics.commit('insert_runs'),
     });
   }
 
   async submit(spec: WorkSpec, options: SubmitOptions): Promise<SubmitOutcome> {
-    const prepared = await this.prepare(spec, options);
+    const prepared = this.#prepareAtOnce(spec, options) ?? (await this.#prepareAsking(spec, options));
     if (prepared.type !== 'prepared') return prepared;
     const { run, warnings } = prepared;
     return toOutcome(run, await this.store(run), warnings);
@@ -69,20 +80,30 @@ export class Submitter {
 
   /** The run a spec asks for, which is not stored yet; or why there is none. */
   async prepare(spec: WorkSpec, options: SubmitOptions): Promise<PrepareOutcome> {
-    const issues = checkSpec(spec, this.#options.registry.get(spec.kind, spec.name));
+    return this.#prepareAtOnce(spec, options) ?? this.#prepareAsking(spec, options);
+  }
+
+  /** Without waiting for anybody; null for a handler that this process does not have, and has to ask for. */
+  #prepareAtOnce(spec: WorkSpec, options: SubmitOptions): PrepareOutcome | null {
+    const handler = this.#options.registry.get(spec.kind, spec.name);
+    const issues = checkSpec(spec, handler);
     if (issues.length > 0) return { type: 'invalid', issues };
+    if (handler === undefined && options.allowUnknown !== 'unasked') return null;
+    return this.#prepared(newRun(spec, options, handler), NO_WARNINGS);
+  }
+
+  /** A spec that {@link #prepareAtOnce} has checked. */
+  async #prepareAsking(spec: WorkSpec, options: SubmitOptions): Promise<PrepareOutcome> {
+    const known = await isKnownHandler(this.#options, spec.kind, spec.name);
     const handler = handlerKey(spec.kind, spec.name);
-    const known =
-      options.allowUnknown === 'unasked' || (await isKnownHandler(this.#options, spec.kind, spec.name));
     if (!known && options.allowUnknown !== true) return { type: 'unknown_handler', handler };
-    const { retry = null, gates = null } = this.#options.registry.get(spec.kind, spec.name) ?? {};
-    const run = newRun(spec, { ...options, handlerRetry: retry, handlerGates: gates });
+    const unknown = `no live worker knows handler ${handler}; the run waits for one that does`;
+    return this.#prepared(newRun(spec, options), known ? NO_WARNINGS : [unknown]);
+  }
+
+  #prepared(run: NewRun, warnings: readonly string[]): PrepareOutcome {
     const tooLarge = checkSizes(run, this.#options.payloads.limits.maxBytes);
-    if (tooLarge.length > 0) return { type: 'invalid', issues: tooLarge };
-    const warnings = known
-      ? []
-      : [`no live worker knows handler ${handler}; the run waits for one that does`];
-    return { type: 'prepared', run, warnings };
+    return tooLarge.length > 0 ? { type: 'invalid', issues: tooLarge } : { type: 'prepared', run, warnings };
   }
 
   /**
@@ -122,6 +143,8 @@ export class Submitter {
   async #insert(runs: readonly NewRun[], ambiguous: boolean): Promise<readonly InsertOutcome[]> {
     const { pool, publisher } = this.#options;
     const hinted = publisher.available;
+    const eager = this.#eager.of(runs, ambiguous);
+    if (eager !== null) return this.#insertEagerly(runs, { ambiguous, hinted }, eager);
     const from = performance.now();
     const inserting = insertRuns(pool, runs, { ambiguous, hinted });
     const early = ambiguous ? null : this.#hintEarly(runs);
@@ -140,13 +163,34 @@ export class Submitter {
     return outcomes;
   }
 
+  /** Stores a lone run that a worker of this process has room for; it is hinted only when that did not get it. */
+  async #insertEagerly(
+    runs: readonly NewRun[],
+    info: Pick<InsertInfo, 'ambiguous' | 'hinted'>,
+    eager: EagerStart,
+  ): Promise<readonly InsertOutcome[]> {
+    let outcomes: readonly InsertOutcome[];
+    try {
+      outcomes = await insertRuns(this.#options.pool, runs, { ...info, claim: eager.claim });
+    } catch (error) {
+      eager.failed(error);
+      throw error;
+    }
+    const starts = eager.answered(outcomes[0]);
+    const inserted = outcomes[0]?.type === 'inserted' ? runs : [];
+    if (starts) this.#tell(inserted);
+    else this.announce(inserted, info.hinted);
+    return outcomes;
+  }
+
   /**
    * The hint of a lone run that may start at once is sent while its row is being stored: on an idle system a third of the
    * time until it starts. @returns whether it was sent; null when it was not tried.
    */
-  #hintEarly([run, ...others]: readonly NewRun[]): Promise<boolean> | null {
-    if (run === undefined || others.length > 0 || run.runAfter !== null || run.gates !== null) return null;
-    return this.#options.publisher.announceEarly({ ...run, delayMs: 0 });
+  #hintEarly(runs: readonly NewRun[]): Promise<boolean> | null {
+    const [run] = runs;
+    if (run === undefined || runs.length > 1 || run.runAfter !== null || run.gates !== null) return null;
+    return this.#options.publisher.announceEarly(run);
   }
 
   /**
@@ -162,35 +206,48 @@ export class Submitter {
   #tell(inserted: readonly NewRun[]): void {
     const { metrics, eventSignal } = this.#options;
     if (inserted.length > 0) eventSignal?.touch();
-    for (const [kind, group] of Map.groupBy(inserted, (run) => run.kind)) {
-      metrics.submitted.inc({ kind }, group.length);
-    }
+    const counts = new Map<RunKind, number>();
+    for (const { kind } of inserted) counts.set(kind, (counts.get(kind) ?? 0) + 1);
+    for (const [kind, count] of counts) metrics.submitted.inc({ kind }, count);
   }
 
   #hint(waiting: readonly NewRun[], hinted: boolean): void {
     const now = Date.now();
-    const delayOf = ({ runAfter }: NewRun): number =>
-      runAfter === null ? 0 : Math.max(0, runAfter.getTime() - now);
     this.#options.publisher.announce(
-      waiting.map((run) => ({ ...run, delayMs: delayOf(run), gated: run.gates !== null })),
+      waiting.map((run) => hintableRun(run, now)),
       !hinted,
     );
   }
 }
 
+/** What the queue is told of a run; most have nothing to wait for, and are it themselves. */
+function hintableRun(run: NewRun, now: number): HintableRun {
+  const { runAfter, gates } = run;
+  if (runAfter === null && gates === null) return run;
+  const { runId, kind, name, lane, priority, traceContext } = run;
+  const delayMs = runAfter === null ? 0 : Math.max(0, runAfter.getTime() - now);
+  return { runId, kind, name, lane, priority, traceContext, delayMs, gated: gates !== null };
+}
+
 function toOutcome(run: NewRun, stored: InsertOutcome, warnings: readonly string[]): SubmitOutcome {
   switch (stored.type) {
     case 'inserted':
-      return { ...stored, type: 'accepted', warnings };
+      return acceptedAs(stored, warnings);
     case 'fenced':
       return { type: 'fenced' };
     case 'existing': {
-      const { runId, status, createdAt, specHash } = stored.run;
       // The same id is this very submission, whose first commit went unanswered.
-      if (runId === run.runId) return { type: 'accepted', runId, status, createdAt, warnings };
-      return { type: specHash === run.specHash ? 'existing' : 'conflict', run: stored.run };
+      if (stored.run.runId === run.runId) return acceptedAs(stored.run, warnings);
+      return { type: stored.run.specHash === run.specHash ? 'existing' : 'conflict', run: stored.run };
     }
     default:
       return assertNever(stored);
   }
+}
+
+function acceptedAs(
+  { runId, status, createdAt }: Pick<RunRecord, 'runId' | 'status' | 'createdAt'>,
+  warnings: readonly string[],
+): SubmitOutcome {
+  return { type: 'accepted', runId, status, createdAt, warnings };
 }

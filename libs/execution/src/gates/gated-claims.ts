@@ -6,10 +6,10 @@
  * of the time is looked at again at that time.
  */
 import { claimGated, GroupCommit, isGateBusy, overdueGated } from '@spine/database';
-import type { ClaimedRun, GatedCandidate, Pool } from '@spine/database';
+import type { ClaimedRun, Gate, GatedCandidate, Pool } from '@spine/database';
 import type { Logger, Metrics } from '@spine/observability';
 import type { HandlerRegistry } from '../registry/registry.ts';
-import { UnansweredClaims } from '../worker/unanswered-claims.ts';
+import type { UnansweredClaims } from '../worker/unanswered-claims.ts';
 import type { LineWatch } from './line-watch.ts';
 import { gatesOfRun } from './resolve-gates.ts';
 
@@ -21,8 +21,7 @@ export interface GatedClaimsOptions {
   readonly leaseMs: number;
   readonly registry: HandlerRegistry;
   readonly watch: LineWatch;
-  /** Whether this worker executes the run already. */
-  readonly isHeld: (runId: string) => boolean;
+  readonly unanswered: UnansweredClaims;
 }
 
 /** Runs of one decision: each keeps its keys locked for as long as the whole takes. */
@@ -31,26 +30,28 @@ const MOST_CLAIMED = 256;
 export class GatedClaims {
   readonly #options: GatedClaimsOptions;
   readonly #commits: GroupCommit<string, ClaimedRun | null>;
-  readonly #unanswered: UnansweredClaims;
-  readonly #handlers: readonly string[];
+  /** Keys of all handlers that this worker knows. */
+  readonly handlers: readonly string[];
+  /** Of those whose gates are made from params. */
+  readonly withParams: readonly string[];
   readonly #gatedHandlers: readonly string[];
-  readonly #withParams: readonly string[];
   /** Breakers that a run was let through to try, by run. */
   readonly #probes = new Map<string, readonly string[]>();
 
   constructor(options: GatedClaimsOptions) {
     this.#options = options;
-    this.#unanswered = new UnansweredClaims(options);
     const { registry, metrics } = options;
-    this.#handlers = registry.keys();
+    this.handlers = registry.keys();
     this.#gatedHandlers = registry.gatedKeys();
-    this.#withParams = registry
+    this.withParams = registry
       .handlers()
       .filter(({ gates }) => gates?.readsParams === true)
       .map(({ key }) => key);
     this.#commits = new GroupCommit<string, ClaimedRun | null>({
       flush: (runIds, info) => this.#flush(runIds, info.ambiguous),
       maxItems: MOST_CLAIMED,
+      // A claim that is given up may have been made, and costs its run a crash: worth waiting out a database restart.
+      retries: 30,
       onFlush: metrics.commit('gated_claims'),
     });
   }
@@ -65,16 +66,9 @@ export class GatedClaims {
     return this.#commits.submit(runId);
   }
 
-  /** Up to `limit` runs with gates that no hint has brought to a worker in time. */
-  async claimOverdue(
-    lanes: readonly string[],
-    limit: number,
-    aheadMs: number,
-  ): Promise<readonly ClaimedRun[]> {
-    const { pool } = this.#options;
-    const runIds = await overdueGated(pool, lanes, this.#handlers, this.#gatedHandlers, limit, aheadMs);
-    const claimed = await this.#commits.submitAll(runIds);
-    return claimed.filter((run) => run !== null);
+  /** Up to `limit` runs with gates that no hint has brought to a worker in time, to be claimed. */
+  overdue(lanes: readonly string[], limit: number, aheadMs: number): Promise<readonly string[]> {
+    return overdueGated(this.#options.pool, lanes, this.handlers, this.#gatedHandlers, limit, aheadMs);
   }
 
   /** The breakers that this run was let through to try; told once. */
@@ -90,9 +84,10 @@ export class GatedClaims {
   }
 
   async #flush(runIds: readonly string[], ambiguous: boolean): Promise<readonly (ClaimedRun | null)[]> {
+    const { unanswered, metrics } = this.#options;
     const claims = await this.#claim(runIds);
-    if (ambiguous) for (const run of await this.#unanswered.find(runIds)) claims.set(run.runId, run);
-    this.#options.metrics.claimed.inc(claims.size);
+    if (ambiguous) for (const run of await unanswered.find(runIds)) claims.set(run.runId, run);
+    metrics.claimed.inc(claims.size);
     return runIds.map((runId) => {
       const run = claims.get(runId) ?? null;
       // Two hints may name one run; it is executed once.
@@ -102,14 +97,14 @@ export class GatedClaims {
   }
 
   async #claim(runIds: readonly string[]): Promise<Map<string, ClaimedRun>> {
-    const { pool, metrics, logger, workerId, leaseMs, watch } = this.#options;
+    const { pool, metrics, logger, workerId, leaseMs, watch, unanswered } = this.#options;
     try {
       const { claimed, refused, probes, staleHolds, now } = await claimGated(pool, [...new Set(runIds)], {
         workerId,
         leaseMs,
-        handlers: this.#handlers,
-        withParams: this.#withParams,
-        gatesOf: (candidate) => this.#gatesOf(candidate),
+        handlers: this.handlers,
+        withParams: this.withParams,
+        gatesOf: (candidate) => this.gatesOf(candidate),
       });
       for (const { gate, until } of refused) {
         metrics.gateRefusals.inc({ type: gate.type });
@@ -117,7 +112,7 @@ export class GatedClaims {
       }
       for (const [name, runId] of probes) this.#probes.set(runId, [...(this.#probes.get(runId) ?? []), name]);
       metrics.holdsReaped.inc(staleHolds);
-      return new Map(claimed.map((run) => [run.runId, run]));
+      return new Map(unanswered.others(claimed).map((run) => [run.runId, run]));
     } catch (error) {
       if (!isGateBusy(error)) throw error;
       logger.warn({ err: error, runs: runIds.length }, 'a gate stayed locked; its runs are hinted again');
@@ -125,7 +120,8 @@ export class GatedClaims {
     }
   }
 
-  #gatesOf({ kind, name, lane, gates, params }: GatedCandidate) {
+  /** The gates of a waiting run as they are now; null for those that cannot be read here. */
+  gatesOf({ kind, name, lane, gates, params }: Omit<GatedCandidate, 'runId'>): readonly Gate[] | null {
     const handler = this.#options.registry.get(kind, name)?.gates ?? null;
     return gatesOfRun(gates, handler, { kind, name, lane, params });
   }

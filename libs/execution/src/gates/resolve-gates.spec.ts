@@ -94,7 +94,7 @@ describe('the gates of a spec', () => {
   it('are asked for again by a rerun, without the handler’s', () => {
     const spec = workSpecFromJson(workSpecJson.parse(json));
     const own = handlerGates('task:fetch', { concurrency: { limit: 4 } });
-    const stored = newRun(spec, { handlerGates: own });
+    const stored = newRun(spec, {}, { retry: null, gates: own });
     const again = specOfGates(JSON.parse(stored.gates ?? 'null'));
     expect(gatesOfSpec({ ...again, singletonKey: 'one' })).toEqual(gatesOfSpec(spec));
   });

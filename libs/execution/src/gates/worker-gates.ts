@@ -6,6 +6,9 @@ import type { HintPublisher } from '../dispatch/hint-publisher.ts';
 import type { BreakerRegistry } from '../policy/breaker-registry.ts';
 import type { HandlerRegistry } from '../registry/registry.ts';
 import type { AttemptOutcome } from '../worker/executor.ts';
+import type { Slots } from '../worker/slots.ts';
+import { UnansweredClaims } from '../worker/unanswered-claims.ts';
+import { Followers } from './followers.ts';
 import { GatedClaims } from './gated-claims.ts';
 import { LineWatch } from './line-watch.ts';
 
@@ -18,18 +21,37 @@ export interface WorkerGatesOptions {
   readonly metrics: Metrics;
   readonly workerId: string;
   readonly leaseMs: number;
+  readonly lanes: readonly string[];
+  readonly slots: Slots;
+  /** Whether this worker executes the run already. */
   readonly isHeld: (runId: string) => boolean;
+  /** False for a worker that stops, or may have lost its leases. */
+  readonly mayStart: () => boolean;
+  /** Executes a run and frees the slot that was taken for it. */
+  readonly execute: (run: ClaimedRun, askedAt: number) => void;
 }
 
 export class WorkerGates {
   readonly #breakers: BreakerRegistry;
   readonly #watch: LineWatch;
   readonly #claims: GatedClaims;
+  readonly #followers: Followers;
 
   constructor(options: WorkerGatesOptions) {
     this.#breakers = options.breakers;
     this.#watch = new LineWatch({ ...options, db: options.gatePool });
-    this.#claims = new GatedClaims({ ...options, pool: options.gatePool, watch: this.#watch });
+    const { gatePool: pool } = options;
+    const unanswered = new UnansweredClaims({ ...options, pool });
+    this.#claims = new GatedClaims({ ...options, pool, watch: this.#watch, unanswered });
+    this.#followers = new Followers({
+      ...options,
+      db: pool,
+      unanswered,
+      handlers: this.#claims.handlers,
+      withParams: this.#claims.withParams,
+      gatesOf: (run) => this.#claims.gatesOf(run),
+      onFree: (gates) => this.#watch.freed(gates),
+    });
   }
 
   /** Whether a run that the claim without gates did not get may have gates by its handler. */
@@ -42,32 +64,31 @@ export class WorkerGates {
     return this.#claims.claim(runId);
   }
 
-  /** Up to `limit` runs with gates that no hint has brought; before that, looks at the lines. */
-  async claimOverdue(
-    lanes: readonly string[],
-    limit: number,
-    aheadMs: number,
-  ): Promise<readonly ClaimedRun[]> {
+  /** Up to `limit` runs with gates that no hint has brought, to be claimed; before that, looks at the lines. */
+  async overdue(lanes: readonly string[], limit: number, aheadMs: number): Promise<readonly string[]> {
     await this.#watch.sweep();
-    return this.#claims.claimOverdue(lanes, limit, aheadMs);
+    return this.#claims.overdue(lanes, limit, aheadMs);
   }
 
   /** An attempt has ended, or could not be settled (null). */
   ended(run: ClaimedRun, outcome: AttemptOutcome | null): void {
     if (run.gates === null) return;
     const gates = decodeGates(run.gates) ?? [];
-    this.#watch.freed(gates.filter(({ type }) => type === 'concurrency' || type === 'singleton'));
+    this.#watch.freed(gates.filter(({ type }) => type === 'singleton'));
+    this.#followers.freed(gates.flatMap(({ type, key }) => (type === 'concurrency' ? [key] : [])));
     for (const name of this.#claims.probesOf(run.runId)) void this.#tried(name, run.runId, outcome);
   }
 
   /** Resolves when no claim is under way. */
-  drain(): Promise<void> {
-    return this.#claims.drain();
+  async drain(): Promise<void> {
+    await this.#followers.drain();
+    await this.#claims.drain();
   }
 
   /** Sends what is still to be told, and watches no longer. */
-  stop(): Promise<void> {
-    return this.#watch.stop();
+  async stop(): Promise<void> {
+    await this.#followers.drain();
+    await this.#watch.stop();
   }
 
   /** A handler that called the dependency through its breaker has said so already; this is for those that did not. */

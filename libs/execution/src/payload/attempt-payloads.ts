@@ -3,9 +3,11 @@ import { ValidationError } from '@spine/core';
 import type { Handler } from '../registry/registry.ts';
 import type { AttemptEnd } from '../policy/retry.ts';
 import type { Attempt } from '../worker/attempt.ts';
-import { callHandler, endOfAttempt, runHandler, threw } from '../worker/attempt-end.ts';
+import { callHandler, endOfAttempt, threw } from '../worker/attempt-end.ts';
 import type { HandlerCall } from '../worker/attempt-end.ts';
 import type { HandlerContext } from '../worker/context.ts';
+import { andThen } from '../worker/eventually.ts';
+import type { Eventually } from '../worker/eventually.ts';
 import type { Payloads } from './payloads.ts';
 
 /**
@@ -18,25 +20,40 @@ export function runWithPayloads(
   attempt: Attempt,
   context: HandlerContext,
   call: HandlerCall,
-): Promise<AttemptEnd | 'lost'> {
-  const calling: HandlerCall = async (...of) => {
-    const end = await call(...of);
-    return end.type === 'returned' && end.result !== null && payloads.isLarge(end.result)
-      ? stowResult(payloads, attempt, end.result)
-      : end;
-  };
-  if (attempt.run.paramsRef === null) return runHandler(handler, attempt, context, calling);
-  return endOfAttempt(attempt, async () => {
-    let params: unknown;
-    try {
-      params = await payloads.params(attempt.run);
-    } catch (error) {
-      return threw(error);
-    }
-    // Interrupted while they were fetched: the attempt is over, and its handler must not start.
-    if (attempt.reason !== null) return threw(attempt.signal.reason);
-    return callHandler(handler, params, context, calling);
-  });
+): Eventually<AttemptEnd | 'lost'> {
+  const { run } = attempt;
+  return endOfAttempt(attempt, () =>
+    andThen(
+      run.paramsRef === null
+        ? callHandler(handler, run.params, context, call)
+        : fetchAndCall(payloads, handler, attempt, context, call),
+      (end) => stowIfLarge(payloads, attempt, end),
+    ),
+  );
+}
+
+async function fetchAndCall(
+  payloads: Payloads,
+  handler: Handler,
+  attempt: Attempt,
+  context: HandlerContext,
+  call: HandlerCall,
+): Promise<AttemptEnd> {
+  let params: unknown;
+  try {
+    params = await payloads.params(attempt.run);
+  } catch (error) {
+    return threw(error);
+  }
+  // Interrupted while they were fetched: the attempt is over, and its handler must not start.
+  if (attempt.reason !== null) return threw(attempt.signal.reason);
+  return callHandler(handler, params, context, call);
+}
+
+function stowIfLarge(payloads: Payloads, attempt: Attempt, end: AttemptEnd): Eventually<AttemptEnd> {
+  return end.type === 'returned' && end.result !== null && payloads.isLarge(end.result)
+    ? stowResult(payloads, attempt, end.result)
+    : end;
 }
 
 async function stowResult(payloads: Payloads, attempt: Attempt, result: string): Promise<AttemptEnd> {

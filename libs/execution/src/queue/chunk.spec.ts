@@ -117,6 +117,23 @@ describe('toHints', () => {
     expect(toHints(mixed, wide)[0]?.label).toBe('task:echo +2 more ×3');
   });
 
+  it('puts runs together that are alike, also when others came between them', () => {
+    const wide = (): LaneCapacity => ({ workers: 1, slots: 1_000 });
+    const runs = [
+      run({ runId: 'now' }),
+      run({ runId: 'gated', gated: true }),
+      run({ runId: 'later', delayMs: 1_500 }),
+      { runId: 'now too', kind: 'task', name: 'echo', lane: 'default', priority: 'normal' } as const,
+      run({ runId: 'gated too', gated: true }),
+      run({ runId: 'latest', delayMs: 1_900 }),
+    ];
+    expect(toHints(runs, wide).map(({ runIds, gated, delayMs }) => ({ runIds, gated, delayMs }))).toEqual([
+      { runIds: ['now', 'now too'], gated: undefined, delayMs: 0 },
+      { runIds: ['gated', 'gated too'], gated: true, delayMs: 0 },
+      { runIds: ['later', 'latest'], gated: undefined, delayMs: 1_900 },
+    ]);
+  });
+
   it('makes nothing of nothing', () => {
     expect(toHints([], () => undefined)).toEqual([]);
   });

@@ -10,7 +10,8 @@ export interface HintableRun {
   readonly name: string;
   readonly lane: string;
   readonly priority: Priority;
-  readonly delayMs: number;
+  /** How long it has to wait. Default 0. */
+  readonly delayMs?: number;
   /** Whether it has gates. Default false; being wrong costs time and no more. */
   readonly gated?: boolean;
   /** W3C traceparent of what submitted it. Default null. */
@@ -47,8 +48,58 @@ function labelOf(runs: readonly HintableRun[]): string {
   if (first === undefined) return 'empty';
   const key = handlerKey(first.kind, first.name);
   if (runs.length === 1) return key;
-  const others = new Set(runs.map((run) => handlerKey(run.kind, run.name))).size - 1;
-  return `${key}${others > 0 ? ` +${others} more` : ''} ×${runs.length}`;
+  if (runs.every(({ kind, name }) => kind === first.kind && name === first.name))
+    return `${key} ×${runs.length}`;
+  const handlers = new Set(runs.map((run) => handlerKey(run.kind, run.name)));
+  return `${key} +${handlers.size - 1} more ×${runs.length}`;
+}
+
+/** Runs that may share hints. */
+interface HintGroup {
+  readonly lane: string;
+  readonly priority: Priority;
+  /** Due times within one second share a hint: the claim checks the exact time again. */
+  readonly dueSecond: number;
+  readonly gated: boolean;
+  readonly runs: HintableRun[];
+  /** Until the last of them is due. */
+  delayMs: number;
+}
+
+function belongsTo(run: HintableRun, group: HintGroup): boolean {
+  return (
+    run.lane === group.lane &&
+    run.priority === group.priority &&
+    dueSecondOf(run) === group.dueSecond &&
+    (run.gated ?? false) === group.gated
+  );
+}
+
+function dueSecondOf({ delayMs = 0 }: HintableRun): number {
+  return Math.ceil(delayMs / 1000);
+}
+
+function groupsOf(runs: readonly HintableRun[]): Iterable<HintGroup> {
+  const groups = new Map<string, HintGroup>();
+  let group: HintGroup | undefined;
+  for (const run of runs) {
+    // A run is mostly like the one before it.
+    if (group === undefined || !belongsTo(run, group)) group = groupIn(groups, run);
+    group.runs.push(run);
+    group.delayMs = Math.max(group.delayMs, run.delayMs ?? 0);
+  }
+  return groups.values();
+}
+
+function groupIn(groups: Map<string, HintGroup>, run: HintableRun): HintGroup {
+  const { lane, priority, gated = false } = run;
+  const dueSecond = dueSecondOf(run);
+  const key = `${lane} ${priority} ${dueSecond} ${gated}`;
+  const known = groups.get(key);
+  if (known !== undefined) return known;
+  const group: HintGroup = { lane, priority, dueSecond, gated, runs: [], delayMs: 0 };
+  groups.set(key, group);
+  return group;
 }
 
 /** Groups the runs of one flush by lane, priority, due time and whether they have gates, and cuts the groups into hints. */
@@ -56,29 +107,18 @@ export function toHints(
   runs: readonly HintableRun[],
   capacityOf: (lane: string) => LaneCapacity | undefined,
 ): Hint[] {
-  const groups = new Map<string, HintableRun[]>();
-  for (const run of runs) {
-    // Due times within one second share a hint: the claim checks the exact time again.
-    const key = `${run.lane} ${run.priority} ${Math.ceil(run.delayMs / 1000)} ${run.gated === true}`;
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, [run]);
-    else group.push(run);
-  }
   const hints: Hint[] = [];
-  for (const group of groups.values()) {
-    const first = group[0];
-    if (first === undefined) continue;
-    const size = runsPerHint(group.length, capacityOf(first.lane));
-    const delayMs = Math.max(...group.map((run) => run.delayMs));
+  for (const { lane, priority, gated, runs: group, delayMs } of groupsOf(runs)) {
+    const size = runsPerHint(group.length, capacityOf(lane));
     for (let from = 0; from < group.length; from += size) {
       const part = group.slice(from, from + size);
       hints.push({
-        lane: first.lane,
-        priority: priorityRank(first.priority),
+        lane,
+        priority: priorityRank(priority),
         runIds: part.map((run) => run.runId),
         label: labelOf(part),
         delayMs,
-        ...(first.gated === true ? { gated: true } : {}),
+        ...(gated ? { gated: true } : {}),
       });
     }
   }

@@ -87,6 +87,8 @@ export interface HandlerDescription {
 
 export class HandlerRegistry {
   readonly #handlers = new Map<string, Handler>();
+  /** The same by kind and name: looked up for every run, without making a key. */
+  readonly #named = new Map<RunKind, Map<string, Handler>>();
   /** By kind. */
   readonly #kinds = new Map<RunKind, KindHandler>();
 
@@ -193,11 +195,13 @@ export class HandlerRegistry {
     }
     if (this.#handlers.has(key)) throw new ConfigError(`handler ${key} is registered twice`);
     this.#handlers.set(key, handler);
+    const named = this.#named.get(kind) ?? new Map<string, Handler>();
+    this.#named.set(kind, named.set(name, handler));
   }
 
   /** The handler of that very name. */
   get(kind: RunKind, name: string): Handler | undefined {
-    return this.#handlers.get(handlerKey(kind, name));
+    return this.#named.get(kind)?.get(name);
   }
 
   /** What executes a run of that name: its own handler, else that of the whole kind. */

@@ -18,6 +18,9 @@ export interface SpecIssue {
   readonly message: string;
 }
 
+/** What is shared by every spec with nothing wrong. */
+export const NO_ISSUES: readonly SpecIssue[] = [];
+
 export interface NewRunOptions {
   /** The epoch of the parent's attempt that submits; the insert is refused once that attempt lost its run. */
   readonly parentEpoch?: number;
@@ -28,11 +31,19 @@ export interface NewRunOptions {
   readonly submittedBy?: string | null;
   /** W3C traceparent it is under. Default: what is active. */
   readonly traceContext?: string | null;
-  /** The handler's retry policy where this process knows the handler: its `maxRetries` is the default. */
-  readonly handlerRetry?: RetryPolicy | null;
-  /** The handler's gates where this process knows the handler; a worker that does adds them otherwise. */
-  readonly handlerGates?: HandlerGates | null;
 }
+
+/** What of a handler goes into its runs' rows, where this process knows the handler. */
+export interface HandlerDefaults {
+  /** Its `maxRetries` is the default. */
+  readonly retry: RetryPolicy | null;
+  /** A worker that knows the handler adds them where the row has none of them. */
+  readonly gates: HandlerGates | null;
+}
+
+const UNKNOWN_HANDLER: HandlerDefaults = { retry: null, gates: null };
+
+const NO_TAGS: readonly string[] = [];
 
 /**
  * What decides whether two submissions with one idempotency key ask for the same thing. Defaults are filled in, so that
@@ -68,7 +79,11 @@ function deadLetterOf(spec: WorkSpec): boolean {
 }
 
 /** The row a spec asks for, with a fresh id, under the trace that is active. */
-export function newRun(spec: WorkSpec, options: NewRunOptions = {}): NewRun {
+export function newRun(
+  spec: WorkSpec,
+  options: NewRunOptions = {},
+  handler: HandlerDefaults = UNKNOWN_HANDLER,
+): NewRun {
   const runId = newRunId();
   const idempotencyKey = spec.idempotencyKey ?? null;
   return {
@@ -79,7 +94,7 @@ export function newRun(spec: WorkSpec, options: NewRunOptions = {}): NewRun {
     priority: spec.priority ?? DEFAULTS.priority,
     params: spec.params === undefined ? '{}' : JSON.stringify(spec.params),
     metadata: spec.metadata === undefined ? '{}' : JSON.stringify(spec.metadata),
-    tags: spec.tags ?? [],
+    tags: spec.tags ?? NO_TAGS,
     idempotencyKey,
     specHash: idempotencyKey === null ? null : specHash(spec),
     correlationId: spec.correlationId ?? null,
@@ -87,7 +102,7 @@ export function newRun(spec: WorkSpec, options: NewRunOptions = {}): NewRun {
     parentEpoch: options.parentEpoch ?? null,
     retryOfRunId: options.retryOfRunId ?? null,
     triggerSource: spec.triggerSource ?? DEFAULTS.triggerSource,
-    maxAttempts: maxRetriesFor(spec, options.handlerRetry ?? null) + 1,
+    maxAttempts: maxRetriesFor(spec, handler.retry) + 1,
     retryDelayMs: Math.round((spec.retryDelaySeconds ?? DEFAULTS.retryDelaySeconds) * 1000),
     timeoutMs: Math.max(1, Math.round((spec.timeoutSeconds ?? DEFAULTS.timeoutSeconds) * 1000)),
     deadLetter: deadLetterOf(spec),
@@ -100,7 +115,7 @@ export function newRun(spec: WorkSpec, options: NewRunOptions = {}): NewRun {
       spec.deadlineSeconds === undefined ? null : Math.max(1, Math.round(spec.deadlineSeconds * 1_000)),
     singletonKey: spec.singletonKey ?? null,
     retryPolicy: spec.retry === undefined ? null : JSON.stringify(toRetryPolicyJson(spec.retry)),
-    gates: gatesFor(spec, options.handlerGates ?? null),
+    gates: gatesFor(spec, handler.gates),
     paramsRef: null,
     namespace: options.namespace ?? null,
     submittedBy: options.submittedBy ?? null,
@@ -109,6 +124,7 @@ export function newRun(spec: WorkSpec, options: NewRunOptions = {}): NewRun {
 }
 
 function gatesFor(spec: WorkSpec, handler: HandlerGates | null): string | null {
+  if (handler === null && asksForNoGate(spec)) return null;
   const subject = {
     kind: spec.kind,
     name: spec.name,
@@ -119,6 +135,15 @@ function gatesFor(spec: WorkSpec, handler: HandlerGates | null): string | null {
   return gates.length === 0 ? null : encodeGates(mergeGates(gates));
 }
 
+function asksForNoGate({ singletonKey, breakers, concurrency, rateLimits }: WorkSpec): boolean {
+  return (
+    singletonKey === undefined &&
+    breakers === undefined &&
+    concurrency === undefined &&
+    rateLimits === undefined
+  );
+}
+
 function maxRetriesFor(spec: WorkSpec, handlerRetry: RetryPolicy | null): number {
   const own = spec.retry === undefined ? undefined : maxRetriesOf(spec.retry);
   const handlers = handlerRetry === null ? undefined : maxRetriesOf(handlerRetry);
@@ -126,25 +151,26 @@ function maxRetriesFor(spec: WorkSpec, handlerRetry: RetryPolicy | null): number
 }
 
 /** Sizes that only show once the row is built. @param maxPayloadBytes of params. */
-export function checkSizes(run: NewRun, maxPayloadBytes: number = LIMITS.payloadBytes): SpecIssue[] {
-  const issues: SpecIssue[] = [];
-  const check = (field: string, text: string, limit: number): void => {
-    // A string has at most three bytes a UTF-16 unit: short ones need no count.
-    if (text.length * 3 > limit && Buffer.byteLength(text) > limit) {
-      issues.push({
-        field,
-        code: 'too_large',
-        message: `${field} is ${Buffer.byteLength(text)} bytes of JSON, at most ${limit} are allowed`,
-      });
-    }
-  };
-  check('params', run.params, maxPayloadBytes);
-  check('metadata', run.metadata, LIMITS.metadataBytes);
-  return issues;
+export function checkSizes(run: NewRun, maxPayloadBytes: number = LIMITS.payloadBytes): readonly SpecIssue[] {
+  const params = checkSize('params', run.params, maxPayloadBytes);
+  const metadata = checkSize('metadata', run.metadata, LIMITS.metadataBytes);
+  return params === null && metadata === null
+    ? NO_ISSUES
+    : [params, metadata].filter((issue) => issue !== null);
+}
+
+function checkSize(field: string, text: string, limit: number): SpecIssue | null {
+  // A string has at most three bytes a UTF-16 unit: short ones need no count.
+  if (text.length * 3 <= limit) return null;
+  const bytes = Buffer.byteLength(text);
+  if (bytes <= limit) return null;
+  const message = `${field} is ${bytes} bytes of JSON, at most ${limit} are allowed`;
+  return { field, code: 'too_large', message };
 }
 
 /** An instant that no column can hold would fail the whole flush it travels in, its neighbours included. */
-export function checkInstants({ runAfter, expiresAt }: WorkSpec): SpecIssue[] {
+export function checkInstants({ runAfter, expiresAt }: WorkSpec): readonly SpecIssue[] {
+  if (runAfter === undefined && expiresAt === undefined) return NO_ISSUES;
   return [['run_after', runAfter] as const, ['expires_at', expiresAt] as const].flatMap(
     ([field, instant]): SpecIssue[] => {
       if (instant === undefined) return [];

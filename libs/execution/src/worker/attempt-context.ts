@@ -41,13 +41,14 @@ export function attemptInfo(run: ClaimedRun): AttemptInfo {
 }
 
 export abstract class AttemptContext implements HandlerContext {
-  readonly run: AttemptInfo;
   protected readonly attempt: Attempt;
   /** Knows the secrets that handlers were given here, and those of the attempt's params. */
   readonly scrubber: Scrubber;
   readonly #logger: Logger;
   readonly #guards: Guards | null;
   readonly #secrets: HandlerSecrets;
+  /** Made when they are asked for: many handlers look at neither. */
+  #run: AttemptInfo | null = null;
   #log: Logger | null = null;
   #progressAt = -Infinity;
 
@@ -58,12 +59,16 @@ export abstract class AttemptContext implements HandlerContext {
     guards: Guards | null = null,
     secrets: HandlerSecrets = NO_SECRETS,
   ) {
-    this.run = attemptInfo(attempt.run);
     this.attempt = attempt;
     this.#logger = logger;
     this.#guards = guards;
     this.#secrets = secrets;
     this.scrubber = new Scrubber(scrubberOf(secrets));
+  }
+
+  get run(): AttemptInfo {
+    this.#run ??= attemptInfo(this.attempt.run);
+    return this.#run;
   }
 
   get signal(): AbortSignal {

@@ -12,11 +12,17 @@ import { AttemptContext } from './attempt-context.ts';
 import type { Attempt } from './attempt.ts';
 import type { AbortReason, HandlerContext } from './context.ts';
 import { RunDeferredError } from './defer.ts';
+import { andThen, isThenable } from './eventually.ts';
+import type { Eventually } from './eventually.ts';
 import { HandOver } from './hand-over.ts';
 import { encodeResult } from './result.ts';
 
-/** Calls a handler whose params are valid. Rejects never. */
-export type HandlerCall = (handler: Handler, params: unknown, context: HandlerContext) => Promise<AttemptEnd>;
+/** Calls a handler whose params are valid. Neither throws nor rejects. */
+export type HandlerCall = (
+  handler: Handler,
+  params: unknown,
+  context: HandlerContext,
+) => Eventually<AttemptEnd>;
 
 /** Validates an attempt's params and calls its handler; `lost` when the run was taken away meanwhile. */
 export function runHandler(
@@ -24,37 +30,44 @@ export function runHandler(
   attempt: Attempt,
   context: HandlerContext,
   call: HandlerCall = callInProcess,
-): Promise<AttemptEnd | 'lost'> {
+): Eventually<AttemptEnd | 'lost'> {
   return endOfAttempt(attempt, () => callHandler(handler, attempt.run.params, context, call));
 }
 
-/** Validates params and calls the handler. Rejects never. */
+/** Validates params and calls the handler. Neither throws nor rejects. */
 export function callHandler(
   handler: Handler,
   params: unknown,
   context: HandlerContext,
   call: HandlerCall,
-): Promise<AttemptEnd> {
+): Eventually<AttemptEnd> {
   const parsed = handler.parse(params);
-  return parsed.ok ? call(handler, parsed.params, context) : Promise.resolve(invalidParams(parsed.issues));
+  return parsed.ok ? call(handler, parsed.params, context) : invalidParams(parsed.issues);
 }
 
 /** Runs `work` until it ends or the attempt is interrupted; a result that comes later is dropped and told of. */
-export async function endOfAttempt(
+export function endOfAttempt(
   attempt: Attempt,
-  work: () => Promise<AttemptEnd>,
-): Promise<AttemptEnd | 'lost'> {
+  work: () => Eventually<AttemptEnd>,
+): Eventually<AttemptEnd | 'lost'> {
   // What was interrupted before it began does not begin.
   if (attempt.reason !== null) return endOfInterrupted(attempt, attempt.reason);
   const working = work();
-  const first = await Promise.race([working, attempt.interrupted]);
-  // An interruption decides even when the handler answered it in the same turn.
-  const reason = attempt.reason;
-  if (reason === null) return typeof first === 'string' ? 'lost' : first;
-  void working.then((end) => {
-    if (end.type === 'returned') attempt.onLateResult();
+  if (!(working instanceof Promise)) return endOrInterruption(attempt, working);
+  return new Promise((resolve, reject) => {
+    working.then((end) => resolve(endOrInterruption(attempt, end)), reject);
+    attempt.onInterrupt = (reason) => resolve(endOfInterrupted(attempt, reason));
+    // By its own work, before that waited for anything.
+    if (attempt.reason !== null) attempt.onInterrupt(attempt.reason);
+    else attempt.startTimer();
   });
-  return endOfInterrupted(attempt, reason);
+}
+
+/** An interruption decides even when the handler answered it in the same turn. */
+function endOrInterruption(attempt: Attempt, end: AttemptEnd): AttemptEnd | 'lost' {
+  if (attempt.reason === null) return end;
+  if (end.type === 'returned') attempt.onLateResult();
+  return endOfInterrupted(attempt, attempt.reason);
 }
 
 function endOfInterrupted(attempt: Attempt, reason: AbortReason): AttemptEnd | 'lost' {
@@ -83,28 +96,40 @@ function timeoutInfo(attempt: Attempt): ErrorInfo {
  * Calls a function and tells how it ended; a result that cannot be stored is a permanent error.
  * @param maxBytes of the result's JSON. Default LIMITS.payloadBytes.
  */
-export async function endOfCall(call: () => unknown, maxBytes?: number): Promise<AttemptEnd> {
+export function endOfCall(call: () => unknown, maxBytes?: number): Eventually<AttemptEnd> {
   try {
-    const value = await call();
-    if (Published.is(value)) return { type: 'published' };
-    if (HandOver.is(value)) return { type: 'hands_over', handOver: value };
-    const encoded = encodeResult(value, maxBytes);
-    return encoded.isOk() ? { type: 'returned', result: encoded.value } : threw(encoded.error);
+    const value = call();
+    return isThenable(value)
+      ? Promise.resolve(value).then((result) => endWith(result, maxBytes), endWithout)
+      : endWith(value, maxBytes);
   } catch (error) {
-    if (error instanceof RunDeferredError) {
-      return { type: 'deferred', delayMs: error.delayMs, reason: error.reason };
-    }
-    return threw(error);
+    return endWithout(error);
   }
+}
+
+function endWith(value: unknown, maxBytes: number | undefined): AttemptEnd {
+  if (Published.is(value)) return { type: 'published' };
+  if (HandOver.is(value)) return { type: 'hands_over', handOver: value };
+  const encoded = encodeResult(value, maxBytes);
+  return encoded.isOk() ? { type: 'returned', result: encoded.value } : threw(encoded.error);
+}
+
+function endWithout(error: unknown): AttemptEnd {
+  return error instanceof RunDeferredError
+    ? { type: 'deferred', delayMs: error.delayMs, reason: error.reason }
+    : threw(error);
 }
 
 /** Calls handlers in this process; secrets they were given are not in what they end with. @param maxBytes of a result's JSON. Default LIMITS.payloadBytes. */
 export function inProcessCall(maxBytes?: number): HandlerCall {
-  return async (handler, params, context) => {
+  return (handler, params, context) => {
     if (!(context instanceof AttemptContext))
       return endOfCall(() => handler.invoke(params, context), maxBytes);
     for (const text of secretTexts(params)) context.scrubber.add(text);
-    return context.scrubber.end(await endOfCall(() => handler.invoke(params, context), maxBytes));
+    return andThen(
+      endOfCall(() => handler.invoke(params, context), maxBytes),
+      (end) => context.scrubber.end(end),
+    );
   };
 }
 

@@ -6,11 +6,12 @@
  * standing still for longer than a lease nothing is claimed, begun or settled before a heartbeat was answered.
  */
 import type { ClaimedRun, SettleItem, SettleOutcome } from '@spine/database';
+import { isTracing } from '@spine/observability';
 import type { Logger } from '@spine/observability';
 import type { WorkerGates } from '../gates/worker-gates.ts';
 import { inAttemptSpan } from './attempt-span.ts';
 import { Attempt } from './attempt.ts';
-import type { AttemptOutcome, ExecutedAttempt, Executor } from './executor.ts';
+import type { ExecutedAttempt, Executor } from './executor.ts';
 import type { LeaseKeeper } from './lease-keeper.ts';
 import type { RunExchange } from './run-exchange.ts';
 import type { Slots } from './slots.ts';
@@ -46,6 +47,9 @@ export function settleWhileHeld(
   return (item) => (leases.lapsed(item.runId) ? late(item) : exchange.settle(item));
 }
 
+/** What became of a run that was to be claimed; `unknown`: Postgres has not said it. */
+export type ClaimEnd = ExecutedAttempt | 'gone' | 'unknown';
+
 export class AttemptRunner {
   readonly #options: AttemptRunnerOptions;
   #handingBack = false;
@@ -66,72 +70,106 @@ export class AttemptRunner {
     this.#options.leases.interruptAll('shutdown');
   }
 
-  /** Claims a run and executes it. @param gated what its hint says of it. */
-  async claimAndExecute(runId: string, gated: boolean): Promise<ExecutedAttempt | 'gone'> {
-    const { leases, slots } = this.#options;
-    let run: ClaimedRun | null;
-    let askedAt: number;
-    try {
-      if (leases.lapsed()) await leases.confirm();
-      askedAt = performance.now();
-      run = await this.#claim(runId, gated);
-    } catch (error) {
-      slots.release();
-      throw error;
-    }
-    if (run !== null) return this.execute(run, askedAt);
-    slots.release();
-    return 'gone';
+  /**
+   * Claims runs and executes them, for each of which a slot was taken.
+   * @param gated what their hint says of them. @param onEnd called once for each, and must not throw.
+   */
+  claimAndExecute(runIds: readonly string[], gated: boolean, onEnd: (end: ClaimEnd) => void): void {
+    const { leases } = this.#options;
+    if (!leases.lapsed()) this.#claim(runIds, gated, onEnd);
+    else void leases.confirm().then(() => this.#claim(runIds, gated, onEnd));
   }
 
   /** A hint that is wrong about gates costs a second look. */
-  async #claim(runId: string, gated: boolean): Promise<ClaimedRun | null> {
-    const { exchange, gates } = this.#options;
-    const run = gated ? null : await exchange.claim(runId);
-    return run === null && (gated || gates.anyHandler) ? gates.claim(runId) : run;
+  #claim(runIds: readonly string[], gated: boolean, onEnd: (end: ClaimEnd) => void): void {
+    const { exchange, gates, slots } = this.#options;
+    const askedAt = performance.now();
+    const onClaim = (run: ClaimedRun | null): void => {
+      if (run !== null) {
+        void this.execute(run, askedAt, onEnd);
+        return;
+      }
+      slots.release();
+      onEnd('gone');
+    };
+    const onError = (): void => {
+      slots.release();
+      onEnd('unknown');
+    };
+    const claimGated = (runId: string): void => void gates.claim(runId).then(onClaim, onError);
+    if (gated) {
+      runIds.forEach(claimGated);
+    } else {
+      exchange.claimEach(
+        runIds,
+        (run, runId) => (run === null && gates.anyHandler ? claimGated(runId) : onClaim(run)),
+        onError,
+      );
+    }
   }
 
   /**
-   * Executes a claimed run and frees its slot. The slot is free when the handler ends, so that the next claim overlaps
-   * with the commit of this settlement; only when as many attempts as there are slots wait for their commit, it is kept
-   * until this one is through.
+   * Executes a claimed run and frees its slot. Never rejects: it logs that an attempt could not be settled.
    *
-   * @param askedAt when its claim was sent, by performance.now().
+   * @param askedAt when its claim was sent, by performance.now(). @param onEnd called at its end; must not throw.
    */
-  async execute(run: ClaimedRun, askedAt: number): Promise<ExecutedAttempt> {
-    const { leases, slots, gates, executor, logger, workerId } = this.#options;
+  execute(run: ClaimedRun, askedAt: number, onEnd?: (end: ClaimEnd) => void): Promise<ClaimEnd> {
+    const { leases } = this.#options;
     const attempt = new Attempt(run);
     leases.add(attempt, askedAt);
-    // The answer may have lain about while the process stood still.
-    if (leases.lapsed(run.runId)) await leases.confirm(run.runId);
+    return leases.lapsed(run.runId)
+      ? // The answer may have lain about while the process stood still.
+        leases.confirm(run.runId).then(() => this.#execute(attempt, askedAt, onEnd))
+      : this.#execute(attempt, askedAt, onEnd);
+  }
+
+  async #execute(attempt: Attempt, askedAt: number, onEnd?: (end: ClaimEnd) => void): Promise<ClaimEnd> {
     this.#begun += 1;
     // Claimed before the stop, answered after everything else was handed back.
     if (this.#handingBack) attempt.interrupt('shutdown');
-    let slotHeld = true;
-    let outcome: AttemptOutcome | null = null;
-    const onHandlerEnd = (): void => {
-      if (leases.size - slots.used >= slots.total) return;
-      slotHeld = false;
-      slots.release();
-    };
+    let end: ClaimEnd = 'unknown';
     try {
-      const executed = await inAttemptSpan(run, { workerId, askedAt }, () =>
-        executor.execute(attempt, onHandlerEnd),
-      );
-      outcome = executed.outcome;
-      return executed;
+      end = await this.#inSpan(attempt, askedAt);
     } catch (error) {
-      logger.error(
-        { err: error, run_id: run.runId },
+      this.#options.logger.error(
+        { err: error, run_id: attempt.run.runId },
         'an attempt could not be settled; its lease will run out',
       );
-      throw error;
-    } finally {
-      attempt.end();
-      if (slotHeld) slots.release();
-      leases.remove(attempt);
-      gates.ended(run, outcome);
-      this.#options.onEnded?.(run);
     }
+    this.#ended(attempt, end);
+    onEnd?.(end);
+    return end;
+  }
+
+  #inSpan(attempt: Attempt, askedAt: number): Promise<ExecutedAttempt> {
+    const { executor, workerId } = this.#options;
+    if (!isTracing()) return executor.execute(attempt, this.#handlerEnded);
+    return inAttemptSpan(attempt.run, { workerId, askedAt }, () =>
+      executor.execute(attempt, this.#handlerEnded),
+    );
+  }
+
+  /**
+   * The slot is free when the handler ends, so that the next claim overlaps with the commit of this settlement; only when
+   * as many attempts as there are slots wait for their commit, it is kept until this one is through.
+   */
+  readonly #handlerEnded = (attempt: Attempt): void => {
+    const { leases, slots } = this.#options;
+    if (leases.size - slots.used < slots.total) this.#freeSlot(attempt);
+  };
+
+  #ended(attempt: Attempt, end: ClaimEnd): void {
+    const { leases, gates, onEnded } = this.#options;
+    attempt.end();
+    this.#freeSlot(attempt);
+    leases.remove(attempt);
+    gates.ended(attempt.run, typeof end === 'string' ? null : end.outcome);
+    onEnded?.(attempt.run);
+  }
+
+  #freeSlot(attempt: Attempt): void {
+    if (!attempt.holdsSlot) return;
+    attempt.holdsSlot = false;
+    this.#options.slots.release();
   }
 }

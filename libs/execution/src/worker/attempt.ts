@@ -8,10 +8,19 @@ import type { ClaimedRun } from '@spine/database';
 import { AttemptAbortedError } from './abort.ts';
 import type { AbortReason } from './context.ts';
 
+/** setTimeout holds 24.8 days at the most. */
+const LONGEST_TIMER_MS = 2_000_000_000;
+
+const ignore = (): void => undefined;
+
 export class Attempt {
   readonly run: ClaimedRun;
   /** Called when the handler returns a result after the attempt was interrupted; the result is dropped. */
-  onLateResult: () => void = () => undefined;
+  onLateResult: () => void = ignore;
+  /** Called when the attempt is interrupted, once and in that turn. Set by whoever waits for its end. */
+  onInterrupt: (reason: AbortReason) => void = ignore;
+  /** Whether it still takes a slot of its worker. */
+  holdsSlot = true;
   /**
    * True while its own publication commits and after it has. Its run is gone from its worker's heartbeats then, which is
    * no loss; one that does not commit finds out itself.
@@ -19,17 +28,12 @@ export class Attempt {
   isPublishing = false;
   /** Made when it is asked for: most handlers never look. */
   #controller: AbortController | null = null;
-  readonly #interrupted: Promise<AbortReason>;
-  #interrupt: (reason: AbortReason) => void = () => undefined;
   #timer: NodeJS.Timeout | null = null;
   #reason: AbortReason | null = null;
+  readonly #since = performance.now();
 
   constructor(run: ClaimedRun) {
     this.run = run;
-    this.#interrupted = new Promise((resolve) => {
-      this.#interrupt = resolve;
-    });
-    this.#arm(performance.now() + Math.min(run.timeoutMs, run.runTimeLeftMs ?? Infinity));
   }
 
   /** Whether it is the deadline of the whole run that ends the attempt, and not its own time-out. */
@@ -51,18 +55,19 @@ export class Attempt {
     return this.#reason;
   }
 
-  /** Resolves when the attempt is interrupted. */
-  get interrupted(): Promise<AbortReason> {
-    return this.#interrupted;
-  }
-
   interrupt(reason: AbortReason): void {
     if (this.#reason !== null || (this.isPublishing && reason !== 'timed_out' && reason !== 'shutdown'))
       return;
     this.#reason = reason;
     this.end();
     this.#controller?.abort(new AttemptAbortedError(reason));
-    this.#interrupt(reason);
+    this.onInterrupt(reason);
+  }
+
+  /** From now on the attempt is interrupted when its time is over. One that ends in the turn it began in needs no timer. */
+  startTimer(): void {
+    const { timeoutMs, runTimeLeftMs } = this.run;
+    this.#arm(Math.min(timeoutMs, runTimeLeftMs ?? Infinity) - (performance.now() - this.#since));
   }
 
   /** Stops the timer. */
@@ -71,15 +76,15 @@ export class Attempt {
     this.#timer = null;
   }
 
-  /** setTimeout holds 24.8 days at the most; longer time-outs re-arm. */
-  #arm(until: number): void {
-    const left = until - performance.now();
-    this.#timer = setTimeout(
-      () => {
-        if (performance.now() >= until - 1) this.interrupt('timed_out');
-        else this.#arm(until);
-      },
-      Math.min(Math.max(left, 1), 2_000_000_000),
-    );
+  /** A time-out that no timer holds takes one after the other. */
+  #arm(ms: number): void {
+    this.#timer =
+      ms > LONGEST_TIMER_MS
+        ? setTimeout(() => this.#arm(ms - LONGEST_TIMER_MS), LONGEST_TIMER_MS)
+        : setTimeout(timeUp, Math.max(ms, 1), this);
   }
+}
+
+function timeUp(attempt: Attempt): void {
+  attempt.interrupt('timed_out');
 }

@@ -36,12 +36,14 @@ import { inProcessCall, threw } from './attempt-end.ts';
 import type { HandlerCall } from './attempt-end.ts';
 import type { Attempt } from './attempt.ts';
 import { SHORTEST_DEFERRAL_MS } from './defer.ts';
+import type { Eventually } from './eventually.ts';
 import type { HandOver } from './hand-over.ts';
 import { EngineContext } from './handler-context.ts';
 import type { ContextServices } from './handler-context.ts';
 
 export interface ExecutorOptions extends ContextServices {
   readonly registry: HandlerRegistry;
+  /** Settles a run, and counts what it has settled. */
   readonly settle: (item: SettleItem) => Promise<SettleOutcome>;
   /** Begins workflows about whose runs nothing is left to be decided. Default: each in a transaction of its own. */
   readonly begin?: ((run: BeginningRun) => Promise<BeginOutcome>) | undefined;
@@ -104,18 +106,17 @@ export class Executor {
    * Executes and settles one attempt; `onHandlerEnd` is called between the two. Rejects only when Postgres cannot be
    * reached, or could not be when it committed a publication; the lease then runs out.
    */
-  async execute(attempt: Attempt, onHandlerEnd: () => void): Promise<ExecutedAttempt> {
+  async execute(attempt: Attempt, onHandlerEnd: (attempt: Attempt) => void): Promise<ExecutedAttempt> {
     const started = performance.now();
     attempt.onLateResult = this.#countLateResult;
     const context = new EngineContext(attempt, this.#options);
-    const end = await this.#run(attempt, context);
-    const publishing = await context.endPublishing();
+    const running = this.#run(attempt, context);
+    // What ended at once goes on in this turn: its settlement travels with those of the runs that were claimed with it.
+    const end = running instanceof Promise ? await running : running;
+    const publishing = context.publishing === null ? 'none' : await context.publishing.close();
     attempt.end();
-    onHandlerEnd();
-    this.#options.metrics.runSeconds.observe(
-      { kind: attempt.run.kind },
-      (performance.now() - started) / 1000,
-    );
+    onHandlerEnd(attempt);
+    this.#observe(attempt, performance.now() - started);
     if (publishing === 'published') return this.#published(attempt, end, context);
     if (publishing === 'unknown') {
       throw new PublicationUnknownError(`nobody knows whether run ${attempt.run.runId} was published`);
@@ -123,9 +124,11 @@ export class Executor {
     if (end === 'lost') return this.#fenced();
     // Its lines are refused once it is settled.
     if (context.runLog !== null) await context.runLog.close();
-    if (end.type !== 'hands_over') return this.#settle(attempt, this.#decide(attempt, end));
-    const handedOver = await this.#handOver(attempt.run, end.handOver);
-    return 'outcome' in handedOver ? handedOver : this.#settle(attempt, this.#decide(attempt, handedOver));
+    const left = end.type === 'hands_over' ? await this.#handOver(attempt.run, end.handOver) : end;
+    if ('outcome' in left) return left;
+    const settlement = this.#decide(attempt, left);
+    const { runId, epoch } = attempt.run;
+    return this.#settled(attempt, settlement, await this.#options.settle({ runId, epoch, settlement }));
   }
 
   #decide(attempt: Attempt, end: AttemptEnd): Settlement {
@@ -176,7 +179,7 @@ export class Executor {
     );
   }
 
-  async #run(attempt: Attempt, context: EngineContext): Promise<AttemptEnd | 'lost'> {
+  #run(attempt: Attempt, context: EngineContext): Eventually<AttemptEnd | 'lost'> {
     const { kind, name } = attempt.run;
     const handler = this.#options.registry.find(kind, name);
     if (handler === undefined) {
@@ -208,18 +211,19 @@ export class Executor {
     return { outcome: 'completed', error: null, fault: null };
   }
 
-  async #settle(attempt: Attempt, settlement: Settlement): Promise<ExecutedAttempt> {
-    const { runId, epoch } = attempt.run;
-    const outcome = await this.#options.settle({ runId, epoch, settlement });
+  #settled(attempt: Attempt, settlement: Settlement, outcome: SettleOutcome): ExecutedAttempt {
     if (outcome === 'fenced') {
-      if (settlement.type === 'completed') this.#options.payloads.discard(runId, settlement.resultRef);
+      if (settlement.type === 'completed') {
+        this.#options.payloads.discard(attempt.run.runId, settlement.resultRef);
+      }
       return this.#fenced();
     }
-    const { metrics } = this.#options;
-    metrics.settled.inc({ outcome: settlement.type });
-    if (settlement.type === 'dead_lettered') metrics.deadLetters.inc({ source: 'worker' });
     const error = 'error' in settlement ? settlement.error : null;
     return { outcome: settlement.type, error: error?.message ?? null, fault: error };
+  }
+
+  #observe({ run: { kind } }: Attempt, tookMs: number): void {
+    this.#options.metrics.runSeconds.observe({ kind }, tookMs / 1000);
   }
 
   readonly #countLateResult = (): void => {

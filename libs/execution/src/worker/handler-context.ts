@@ -9,7 +9,6 @@ import type { SubmitOutcome } from '../dispatch/outcome.ts';
 import type { AttemptLog } from '../logs/attempt-log.ts';
 import type { RunLogWriter } from '../logs/run-log-writer.ts';
 import { AttemptPublishing } from '../publish/attempt-publishing.ts';
-import type { PublishEnd } from '../publish/attempt-publishing.ts';
 import type { Publication } from '../publish/publication.ts';
 import { AlreadyPublishedError, PublishUnsupportedError } from '../publish/published.ts';
 import type { Published } from '../publish/published.ts';
@@ -46,6 +45,11 @@ export class EngineContext extends AttemptContext {
     this.#services = services;
   }
 
+  /** Its publication, which the attempt's end closes; null while the handler has not asked for one. */
+  get publishing(): AttemptPublishing | null {
+    return this.#publishing;
+  }
+
   /** What the handler has logged; null while it has not. */
   get runLog(): AttemptLog | null {
     return this.#runLog;
@@ -74,12 +78,6 @@ export class EngineContext extends AttemptContext {
       },
       work,
     );
-  }
-
-  /** Whether the attempt has completed its run by publishing; waits for a commit under way. Nothing is published later. */
-  async endPublishing(): Promise<PublishEnd> {
-    if (this.#publishing === null) return 'none';
-    return this.#publishing.close();
   }
 
   protected override childLogger(bindings: Readonly<Record<string, unknown>>): Logger {

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { newId } from '@spine/core';
 import { Metrics, silentLogger } from '@spine/observability';
 import { EARLY_LOOKS_MS, EARLY_TRUSTED_MS } from '../queue/early.ts';
@@ -32,12 +32,11 @@ async function take(
     pausedLanes: NO_PAUSES,
     metrics,
     logger: silentLogger(),
-    execute: (runId) => {
-      expect(runId).toBe(hint.runIds[0]);
+    execute: (runIds, _gated, onEnd) => {
+      expect(runIds).toEqual(hint.runIds);
       const outcome = look(stop);
-      if (outcome === 'gone, and its slot taken') return Promise.resolve('gone');
-      slots.release();
-      return Promise.resolve(outcome);
+      if (outcome !== 'gone, and its slot taken') slots.release();
+      onEnd(outcome === 'gone, and its slot taken' ? 'gone' : outcome);
     },
   });
   await queue.publish([hint]);
@@ -107,6 +106,43 @@ describe('a hint that came early', () => {
   it('is looked for longer than a row is trusted to take', () => {
     expect(EARLY_LOOKS_MS.reduce<number>((sum, ms) => sum + ms, 0)).toBeGreaterThan(EARLY_TRUSTED_MS);
   });
+});
+
+it('a lane is said to wait while a hint of it has more runs than there are slots', async () => {
+  const queue = new MemoryHintQueue();
+  const slots = new Slots(1);
+  const stopping = new AbortController();
+  const calls: (() => void)[] = [];
+  const intake = new HintIntake({
+    queue,
+    slots,
+    stopping: stopping.signal,
+    pausedLanes: NO_PAUSES,
+    metrics: new Metrics('test'),
+    logger: silentLogger(),
+    execute: (_runIds, _gated, onEnd) => {
+      calls.push(() => {
+        slots.release();
+        onEnd(COMPLETED);
+      });
+    },
+  });
+  await queue.publish([{ ...early(), early: false, runIds: [newId(), newId()] }]);
+  const consumer = queue.consume(LANE);
+  const running = intake.run(LANE, consumer);
+  await vi.waitUntil(() => calls.length === 1);
+  expect(intake.waits(LANE)).toBe(true);
+  expect(intake.waits('other')).toBe(false);
+  calls[0]?.();
+  // The slot is free, and the hint has not been told yet.
+  expect([slots.free, intake.waits(LANE)]).toEqual([1, true]);
+  await vi.waitUntil(() => calls.length === 2);
+  expect(intake.waits(LANE)).toBe(false);
+  calls[1]?.();
+  stopping.abort();
+  slots.wake();
+  await consumer.close();
+  await running;
 });
 
 it('of a hint that did not come early a run is looked for once', async () => {

@@ -12,22 +12,21 @@ import type { Logger, Metrics } from '@spine/observability';
 import { EARLY_LOOKS_MS } from '../queue/early.ts';
 import type { Delivery, HintConsumer, HintQueue } from '../queue/port.ts';
 import { within } from '../queue/within.ts';
-import type { AttemptOutcome, ExecutedAttempt } from './executor.ts';
+import type { ClaimEnd } from './attempt-runner.ts';
+import { HintTally } from './hint-tally.ts';
 import type { PausedLanes } from './paused-lanes.ts';
 import type { Slots } from './slots.ts';
 
 export interface HintIntakeOptions {
   readonly queue: HintQueue;
   readonly slots: Slots;
-  /** Claims and executes one run, for which a slot was taken; frees the slot. */
-  readonly execute: (runId: string, gated: boolean) => Promise<ExecutedAttempt | 'gone'>;
+  /** Claims and executes runs, for each of which a slot was taken; frees the slots, and tells of each end once. */
+  readonly execute: (runIds: readonly string[], gated: boolean, onEnd: (end: ClaimEnd) => void) => void;
   readonly pausedLanes: Pick<PausedLanes, 'has' | 'changed'>;
   readonly stopping: AbortSignal;
   readonly logger: Logger;
   readonly metrics: Metrics;
 }
-
-type Executed = ExecutedAttempt | 'gone' | 'given_back';
 
 /** How long the rest of a hint waits for slots. */
 const LEFTOVER_WAIT_MS = 200;
@@ -38,10 +37,17 @@ const GIVE_BACK_TIMEOUT_MS = 2_000;
 export class HintIntake {
   readonly #options: HintIntakeOptions;
   /** Runs of early hints that are looked for, or execute. */
-  readonly #expected = new Set<Promise<Executed>>();
+  readonly #expected = new Set<Promise<void>>();
+  /** Lanes with a hint that was fetched and waits for slots. */
+  readonly #waiting = new Set<string>();
 
   constructor(options: HintIntakeOptions) {
     this.#options = options;
+  }
+
+  /** Whether a hint of the lane was fetched and waits for slots. */
+  waits(lane: string): boolean {
+    return this.#waiting.has(lane);
   }
 
   /** Fetches and accepts hints of a lane until the worker stops. */
@@ -69,46 +75,49 @@ export class HintIntake {
   async #accept(lane: string, delivery: Delivery): Promise<void> {
     const { slots, stopping, execute, metrics } = this.#options;
     metrics.hints.inc({ event: 'delivered' });
-    const executed: Promise<Executed>[] = [];
+    const tally = new HintTally(delivery);
     let left = delivery.runIds;
     while (left.length > 0) {
       const taken = stopping.aborted ? 0 : slots.take(left.length);
-      for (const runId of left.slice(0, taken)) {
-        executed.push(delivery.early ? this.#track(lane, delivery, runId) : execute(runId, delivery.gated));
-      }
+      const begun = left.slice(0, taken);
+      if (!delivery.early) execute(begun, delivery.gated, tally.ended);
+      else for (const runId of begun) this.#track(this.#expect(lane, delivery, runId, tally));
       left = left.slice(taken);
-      if (left.length > 0 && (stopping.aborted || !(await slots.whenFree(LEFTOVER_WAIT_MS)))) break;
+      if (left.length === 0) break;
+      this.#waiting.add(lane);
+      if (stopping.aborted || !(await slots.whenFree(LEFTOVER_WAIT_MS))) break;
     }
+    this.#waiting.delete(lane);
     if (left.length > 0) await this.#giveBack(lane, delivery, left);
-    void this.#report(delivery, executed, left.length);
+    tally.givenBack(left.length);
   }
 
-  async #track(lane: string, delivery: Delivery, runId: string): Promise<Executed> {
-    const expected = this.#expect(lane, delivery, runId);
+  #track(expected: Promise<void>): void {
     this.#expected.add(expected);
-    try {
-      return await expected;
-    } finally {
-      this.#expected.delete(expected);
-    }
+    void expected.finally(() => this.#expected.delete(expected));
   }
 
   /** Executes a run that may not have committed yet; a slot was taken for it. */
-  async #expect(lane: string, delivery: Delivery, runId: string): Promise<Executed> {
-    const { stopping, execute, metrics } = this.#options;
-    let executed = await execute(runId, delivery.gated);
+  async #expect(lane: string, delivery: Delivery, runId: string, tally: HintTally): Promise<void> {
+    const { stopping, metrics } = this.#options;
+    let end = await this.#executeOne(runId, delivery.gated);
     for (const pauseMs of EARLY_LOOKS_MS) {
-      if (executed !== 'gone') return executed;
+      if (end !== 'gone') break;
       metrics.hints.inc({ event: 'early' });
       if (pauseMs === 0) await nextTurn();
       else await sleep(pauseMs, undefined, { signal: stopping }).catch(() => undefined);
       if (!(await this.#takesAgain())) {
         await this.#giveBack(lane, delivery, [runId]);
-        return 'given_back';
+        tally.givenBack(1);
+        return;
       }
-      executed = await execute(runId, delivery.gated);
+      end = await this.#executeOne(runId, delivery.gated);
     }
-    return executed;
+    tally.ended(end);
+  }
+
+  #executeOne(runId: string, gated: boolean): Promise<ClaimEnd> {
+    return new Promise((resolve) => this.#options.execute([runId], gated, resolve));
   }
 
   /**
@@ -138,27 +147,5 @@ export class HintIntake {
       .publish([{ lane, priority, runIds, label: `given back ×${runIds.length}`, delayMs: 0, gated, early }])
       .catch((error: unknown) => logger.debug({ err: error }, 'giving runs back to the queue failed'));
     await within(GIVE_BACK_TIMEOUT_MS, published);
-  }
-
-  async #report(
-    delivery: Delivery,
-    executed: readonly Promise<Executed>[],
-    givenBack: number,
-  ): Promise<void> {
-    const counts = new Map<string, number>();
-    const count = (what: AttemptOutcome | 'gone' | 'given_back' | 'unknown', by = 1): void => {
-      counts.set(what, (counts.get(what) ?? 0) + by);
-    };
-    let failure: string | null = null;
-    for (const result of await Promise.allSettled(executed)) {
-      if (result.status === 'rejected') count('unknown');
-      else if (typeof result.value === 'string') count(result.value);
-      else {
-        count(result.value.outcome);
-        if (delivery.runIds.length === 1) failure = result.value.error;
-      }
-    }
-    if (givenBack > 0) count('given_back', givenBack);
-    await delivery.finish({ outcomes: Object.fromEntries(counts), failure });
   }
 }

@@ -3,8 +3,15 @@
  * the last commit and what the hints have brought travel together, so that a busy worker pays for one statement, one
  * round trip and one flush of the log where it would pay for two.
  */
-import { claimOverdueRuns, exchangeRuns, GroupCommit, runsHeldBy } from '@spine/database';
-import type { ClaimedRun, ClaimOptions, Queryable, SettleItem, SettleOutcome } from '@spine/database';
+import { exchangeRuns, GroupCommit, overdueRuns, runsHeldBy } from '@spine/database';
+import type {
+  ClaimedRun,
+  ClaimOptions,
+  Queryable,
+  SettleItem,
+  SettleOutcome,
+  Settlement,
+} from '@spine/database';
 import type { Metrics } from '@spine/observability';
 import type { EventSignal } from '../events/event-signal.ts';
 import { UnansweredClaims } from './unanswered-claims.ts';
@@ -18,14 +25,29 @@ export interface RunExchangeOptions extends ClaimOptions {
   readonly isHeld: (runId: string) => boolean;
 }
 
-/** `at`: when it was asked for, by performance.now(). */
+/** `at`: when it was asked for, by performance.now(). `answer` must not throw. */
 type Item =
-  | { readonly type: 'claim'; readonly runId: string; readonly at: number }
-  | { readonly type: 'settle'; readonly item: SettleItem; readonly at: number };
+  | {
+      readonly type: 'claim';
+      readonly runId: string;
+      readonly at: number;
+      readonly answer: (run: ClaimedRun | null, runId: string) => void;
+    }
+  | {
+      readonly type: 'settle';
+      readonly item: SettleItem;
+      readonly at: number;
+      readonly answer: (outcome: SettleOutcome) => void;
+    };
 
-type Outcome =
-  | { readonly type: 'claim'; readonly run: ClaimedRun | null }
-  | { readonly type: 'settle'; readonly outcome: SettleOutcome };
+/** Of a settlement a word, of a claim the run. */
+type Outcome = SettleOutcome | ClaimedRun | null;
+
+/** One for all items: a closure for each would cost more than the item. */
+function answer(outcome: Outcome, item: Item): void {
+  if (item.type === 'settle') item.answer(outcome === 'settled' ? outcome : 'fenced');
+  else item.answer(typeof outcome === 'string' ? null : outcome, item.runId);
+}
 
 export class RunExchange {
   readonly #options: RunExchangeOptions;
@@ -48,9 +70,20 @@ export class RunExchange {
   }
 
   /** The run, now held by this worker; null when it is gone: claimed by another, finished, not due, not known here. */
-  async claim(runId: string): Promise<ClaimedRun | null> {
-    const answer = await this.#commits.submit({ type: 'claim', runId, at: performance.now() });
-    return answer.type === 'claim' ? answer.run : null;
+  claim(runId: string): Promise<ClaimedRun | null> {
+    return new Promise((resolve, reject) => this.claimEach([runId], resolve, reject));
+  }
+
+  /** The same for many runs, without a promise for each: for each of them one of the two is called, which must not throw. */
+  claimEach(
+    runIds: readonly string[],
+    onAnswer: (run: ClaimedRun | null, runId: string) => void,
+    onError: (error: unknown) => void,
+  ): void {
+    const at = performance.now();
+    for (const runId of runIds) {
+      this.#commits.add({ type: 'claim', runId, at, answer: onAnswer }, answer, onError);
+    }
   }
 
   /** Those of the runs that their rows say this worker holds. */
@@ -64,20 +97,16 @@ export class RunExchange {
   }
 
   /** Ends an attempt. */
-  async settle(item: SettleItem): Promise<SettleOutcome> {
-    const answer = await this.#commits.submit({ type: 'settle', item, at: performance.now() });
-    return answer.type === 'settle' ? answer.outcome : 'fenced';
+  settle(item: SettleItem): Promise<SettleOutcome> {
+    return new Promise((resolve, reject) => {
+      this.#commits.add({ type: 'settle', item, at: performance.now(), answer: resolve }, answer, reject);
+    });
   }
 
-  /** Up to `limit` runs of the lanes that no hint has brought to a worker in time. */
-  async claimOverdue(
-    lanes: readonly string[],
-    limit: number,
-    aheadMs: number,
-  ): Promise<readonly ClaimedRun[]> {
-    const claimed = await claimOverdueRuns(this.#options.pool, lanes, limit, this.#options, aheadMs);
-    this.#options.metrics.claimed.inc(claimed.length);
-    return claimed;
+  /** Up to `limit` runs of the lanes that no hint has brought to a worker in time, to be claimed. */
+  overdue(lanes: readonly string[], limit: number, aheadMs: number): Promise<readonly string[]> {
+    const { pool, handlers } = this.#options;
+    return overdueRuns(pool, lanes, handlers, limit, aheadMs);
   }
 
   /** Resolves when no claim and no settlement is under way. */
@@ -87,8 +116,12 @@ export class RunExchange {
 
   async #flush(items: readonly Item[], ambiguous: boolean): Promise<readonly Outcome[]> {
     const { pool, metrics } = this.#options;
-    const runIds = items.flatMap((item) => (item.type === 'claim' ? [item.runId] : []));
-    const settlements = items.flatMap((item) => (item.type === 'settle' ? [item.item] : []));
+    const runIds: string[] = [];
+    const settlements: SettleItem[] = [];
+    for (const item of items) {
+      if (item.type === 'claim') runIds.push(item.runId);
+      else settlements.push(item.item);
+    }
     const { settled, claimed } = await exchangeRuns(pool, settlements, runIds, {
       ...this.#options,
       source: this.#source,
@@ -97,19 +130,27 @@ export class RunExchange {
     if (claimed.length > 0 || settlements.length > 0) this.#options.eventSignal?.touch();
     const claims = new Map(claimed.map((run) => [run.runId, run]));
     if (ambiguous) for (const run of await this.#unanswered.find(runIds)) claims.set(run.runId, run);
+    // From here on nothing fails: what is counted is not sent again.
     metrics.claimed.inc(claims.size);
+    this.#countSettled(settlements, settled);
     let settledSoFar = 0;
-    return items.map((item): Outcome => {
-      if (item.type === 'settle') {
-        const outcome = settled[settledSoFar] ?? 'fenced';
-        settledSoFar += 1;
-        return { type: 'settle', outcome };
-      }
+    return items.map((item) => {
+      if (item.type === 'settle') return settled[settledSoFar++] ?? 'fenced';
       const run = claims.get(item.runId) ?? null;
       // Two hints may name one run; it is executed once.
       claims.delete(item.runId);
-      return { type: 'claim', run };
+      return run;
     });
+  }
+
+  #countSettled(items: readonly SettleItem[], outcomes: readonly SettleOutcome[]): void {
+    const { settled, deadLetters } = this.#options.metrics;
+    const counts = new Map<Settlement['type'], number>();
+    items.forEach(({ settlement: { type } }, index) => {
+      if (outcomes[index] === 'settled') counts.set(type, (counts.get(type) ?? 0) + 1);
+    });
+    for (const [outcome, count] of counts) settled.inc({ outcome }, count);
+    deadLetters.inc({ source: 'worker' }, counts.get('dead_lettered') ?? 0);
   }
 
   /** One claim and one settlement a statement, those that waited longest: a look at every item would cost too much. */

@@ -20,8 +20,8 @@ const MIN_PREFIX = 4;
 
 export class Scrubber {
   readonly #shared: Scrubber | null;
-  /** Of each value, every way it may be written; the longest first, as one may hold another. */
-  readonly #forms = new Map<string, readonly string[]>();
+  /** Of each value, every way it may be written; the longest first, as one may hold another. Null while none is known. */
+  #forms: Map<string, readonly string[]> | null = null;
 
   /** @param shared what others know is looked for too. */
   constructor(shared: Scrubber | null = null) {
@@ -36,25 +36,26 @@ export class Scrubber {
   /** Remembers a value. */
   add(value: string): void {
     if (value.length < MIN_LENGTH) return;
+    const known = (this.#forms ??= new Map());
     // The latest stay.
-    this.#forms.delete(value);
+    known.delete(value);
     const forms = [
       value,
       JSON.stringify(value).slice(1, -1),
       isStorableText(value) ? encodeURIComponent(value) : value,
     ];
-    this.#forms.set(
+    known.set(
       value,
       [...new Set(forms)].sort((a, b) => b.length - a.length),
     );
-    const [oldest] = this.#forms.keys();
-    if (this.#forms.size > MAX_VALUES && oldest !== undefined) this.#forms.delete(oldest);
+    const [oldest] = known.keys();
+    if (known.size > MAX_VALUES && oldest !== undefined) known.delete(oldest);
   }
 
   /** The text without secrets. JSON stays JSON. */
   text(text: string): string {
     let clean = this.#shared?.text(text) ?? text;
-    for (const forms of this.#forms.values()) {
+    for (const forms of this.#forms?.values() ?? []) {
       for (const form of forms) {
         if (clean.includes(form)) clean = clean.replaceAll(form, REDACTED);
       }
@@ -94,12 +95,12 @@ export class Scrubber {
   }
 
   #isEmpty(): boolean {
-    return this.#forms.size === 0 && (this.#shared === null || this.#shared.#isEmpty());
+    return this.#forms === null && (this.#shared === null || this.#shared.#isEmpty());
   }
 
   #values(): readonly string[] {
     const shared = this.#shared === null ? [] : this.#shared.#values();
-    return [...this.#forms.keys(), ...shared];
+    return [...(this.#forms?.keys() ?? []), ...shared];
   }
 
   /** Errors are cut where they are long. */
@@ -116,7 +117,9 @@ const scrubbers = new WeakMap<HandlerSecrets, Scrubber>();
 
 /** The one of everybody who gets secrets from there. */
 export function scrubberOf(secrets: HandlerSecrets): Scrubber {
-  const known = scrubbers.get(secrets) ?? new Scrubber();
-  scrubbers.set(secrets, known);
-  return known;
+  const known = scrubbers.get(secrets);
+  if (known !== undefined) return known;
+  const scrubber = new Scrubber();
+  scrubbers.set(secrets, scrubber);
+  return scrubber;
 }

@@ -35,12 +35,13 @@ import { Publisher } from '../publish/publisher.ts';
 import type { PublishingOptions } from '../publish/publisher.ts';
 import type { HandlerRegistry } from '../registry/registry.ts';
 import { Adopter } from './adopter.ts';
-import type { Adoption } from './adopter.ts';
+import type { Adoption, EagerStarter } from './adopter.ts';
 import { AttemptRunner, isStillHeld, settleWhileHeld } from './attempt-runner.ts';
 import { Executor } from './executor.ts';
 import { listenToControl } from './control.ts';
 import { HintIntake } from './hint-intake.ts';
 import { heartbeatPeriodMs, LeaseKeeper } from './lease-keeper.ts';
+import type { LocalWorkers } from './local-workers.ts';
 import { PausedLanes } from './paused-lanes.ts';
 import { RunExchange } from './run-exchange.ts';
 import type { HandlerSecrets } from './secrets.ts';
@@ -58,6 +59,10 @@ export interface WorkerOptions extends Guards {
   readonly payloads: Payloads;
   /** How many workers a lane has, for its share of runs that this process stores. */
   readonly capacity?: Pick<CapacityCache, 'current'> | undefined;
+  /** Where this worker is found by whoever stores runs in this process. Without it all its runs come through the queue. */
+  readonly localWorkers?: Pick<LocalWorkers, 'add'> | undefined;
+  /** Whether a run that this process submits alone may start here without the queue (docs/workers.md). Default true. */
+  readonly eagerStart?: boolean;
   /** Without it, cancels and pauses reach running handlers with the next heartbeat. */
   readonly control?: ControlFeed | undefined;
   /** Told of what was committed. */
@@ -105,7 +110,7 @@ const DEAF_AHEAD_MS = 120_000;
 /** After the grace, how long interrupted attempts have to be settled. */
 const HAND_BACK_MS = 3_000;
 
-export class Worker {
+export class Worker implements EagerStarter {
   readonly workerId = newWorkerId();
   readonly #options: WorkerOptions;
   readonly #leaseMs: number;
@@ -119,6 +124,7 @@ export class Worker {
   readonly #consumers: HintConsumer[] = [];
   readonly #pausedLanes: PausedLanes;
   #unsubscribe: () => void = () => undefined;
+  #leaveProcess: () => void = () => undefined;
   readonly #stopping = new AbortController();
   /** What brings runs: hints and the poll. */
   readonly #loops: Promise<void>[] = [];
@@ -154,7 +160,11 @@ export class Worker {
       ...options,
       workerId,
       leaseMs: this.#leaseMs,
+      slots: this.#slots,
       isHeld: (runId) => leases.has(runId),
+      mayStart: () => !this.#stopped && !leases.lapsed(),
+      // Each logs its own failure.
+      execute: (run, askedAt) => void this.#runner.execute(run, askedAt),
     });
     const { begin = (runs, source) => beginWorkflows(pool, runs, source) } = options;
     const beginnings = new GroupCommit<BeginningRun, BeginOutcome>({
@@ -198,6 +208,15 @@ export class Worker {
       onEnded: options.onEnded,
     });
     this.#pausedLanes = new PausedLanes(pool);
+    this.#intake = new HintIntake({
+      pausedLanes: this.#pausedLanes,
+      queue,
+      slots: this.#slots,
+      stopping: this.#stopping.signal,
+      logger,
+      metrics,
+      execute: (runIds, gated, onEnd) => this.#runner.claimAndExecute(runIds, gated, onEnd),
+    });
     this.#adopter = new Adopter({
       workerId,
       leaseMs: this.#leaseMs,
@@ -208,18 +227,11 @@ export class Worker {
       runner: this.#runner,
       exchange,
       pausedLanes: this.#pausedLanes,
+      waits: (lane) => this.#intake.waits(lane),
+      eagerStart: options.eagerStart,
       capacity: options.capacity,
       logger,
       metrics,
-    });
-    this.#intake = new HintIntake({
-      pausedLanes: this.#pausedLanes,
-      queue,
-      slots: this.#slots,
-      stopping: this.#stopping.signal,
-      logger,
-      metrics,
-      execute: (runId, gated) => this.#runner.claimAndExecute(runId, gated),
     });
   }
 
@@ -242,6 +254,10 @@ export class Worker {
     return this.#adopter.adopt(runs);
   }
 
+  adoptSubmitted(run: NewRun): Adoption | null {
+    return this.#adopter.adoptSubmitted(run);
+  }
+
   /** Registers the worker and starts to fetch. */
   async start(): Promise<void> {
     const { pool, registry, lanes, queue, version, logger } = this.#options;
@@ -260,6 +276,7 @@ export class Worker {
     this.#leases.begin();
     await this.#pausedLanes.refresh();
     this.#adopter.start();
+    this.#leaveProcess = this.#options.localWorkers?.add(this) ?? this.#leaveProcess;
     this.#subscribe();
     for (const lane of lanes) {
       const consumer = queue.consume(lane);
@@ -296,6 +313,7 @@ export class Worker {
     if (this.#stopped) return;
     this.#stopping.abort();
     this.#options.metrics.draining.set(1);
+    this.#leaveProcess();
     const adopted = this.#adopter.stop();
     this.#slots.wake();
     await Promise.all(this.#consumers.map((consumer) => consumer.close()));
@@ -335,21 +353,19 @@ export class Worker {
       await this.#pause(pollMs * (0.9 + Math.random() * 0.2));
       const taken = this.#stopped ? 0 : this.#slots.take(POLL_LIMIT);
       if (taken === 0) continue;
-      let used = 0;
+      let left = taken;
       try {
-        const askedAt = performance.now();
         const aheadMs = this.#consumers.some((consumer) => consumer.deaf) ? DEAF_AHEAD_MS : 0;
-        const claimed = await this.#exchange.claimOverdue(lanes, taken, aheadMs);
-        used = claimed.length;
-        // Each logs its own failure.
-        for (const run of claimed) void this.#runner.execute(run, askedAt).catch(() => undefined);
-        const gated = await this.#gates.claimOverdue(lanes, taken - used, aheadMs);
-        used += gated.length;
-        for (const run of gated) void this.#runner.execute(run, askedAt).catch(() => undefined);
+        const due = await this.#exchange.overdue(lanes, left, aheadMs);
+        left -= due.length;
+        this.#runner.claimAndExecute(due, false, () => undefined);
+        const gated = await this.#gates.overdue(lanes, left, aheadMs);
+        left -= gated.length;
+        this.#runner.claimAndExecute(gated, true, () => undefined);
       } catch (error) {
         logger.debug({ err: error }, 'polling Postgres failed');
       } finally {
-        if (taken > used) this.#slots.release(taken - used);
+        if (left > 0) this.#slots.release(left);
       }
     }
   }

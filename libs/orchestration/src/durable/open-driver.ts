@@ -1,7 +1,7 @@
 /** A driver with connections of its own: handlers that hold all others keep no workflow from going on. */
 import { createDb, createPool } from '@spine/database';
 import type { BeginningRun, BeginOutcome, ClaimedRun } from '@spine/database';
-import type { Engine, RunAdopter } from '@spine/execution';
+import type { Engine } from '@spine/execution';
 import { DefinitionVersions } from './definitions.ts';
 import { WorkflowDriver } from './driver.ts';
 
@@ -10,8 +10,6 @@ export interface RunningDriver {
   readonly onEnded: (run: ClaimedRun) => void;
   /** For the worker of this process: hands runs over, and advances their workflows in the same transaction. */
   readonly begin: (runs: readonly BeginningRun[], source: string) => Promise<readonly BeginOutcome[]>;
-  /** The worker of this process, which from then on takes steps as they are stored. */
-  serve(worker: RunAdopter): void;
   /** Resolves when the advances under way have ended and the connections are closed. */
   stop(): Promise<void>;
 }
@@ -19,7 +17,7 @@ export interface RunningDriver {
 /** Transactions of advances at the same time; beside them one that begins workflows has a connection. */
 const CONCURRENCY = 4;
 
-/** Starts a driver of workflow runs in a worker's process. */
+/** Starts a driver of workflow runs in a worker's process; the workers of its engine take steps as they are stored. */
 export function openWorkflowDriver(engine: Engine, databaseUrl: string): RunningDriver {
   const { logger } = engine;
   const db = createDb(
@@ -30,13 +28,12 @@ export function openWorkflowDriver(engine: Engine, databaseUrl: string): Running
       onError: (error) => logger.warn({ err: error }, 'an idle database connection broke'),
     }),
   );
-  let adopter: RunAdopter | null = null;
   const driver = new WorkflowDriver({
     ...engine,
     db,
     definitions: new DefinitionVersions(),
     concurrency: CONCURRENCY,
-    adopter: { adopt: (runs) => adopter?.adopt(runs) ?? null },
+    adopter: engine.localWorkers,
   });
   driver.start();
   return {
@@ -44,9 +41,6 @@ export function openWorkflowDriver(engine: Engine, databaseUrl: string): Running
       if (kind === 'workflow' || (kind === 'step' && parentRunId !== null)) driver.wake();
     },
     begin: (runs, source) => driver.begin(runs, source),
-    serve: (worker) => {
-      adopter = worker;
-    },
     stop: async () => {
       await driver.stop();
       await db.destroy();

@@ -27,7 +27,7 @@ export function admit(spec: WorkSpec, { registry, refuse }: AdmissionRules): Adm
   const refused = refuse?.(handler) ?? null;
   const unsupported = [...(refused === null ? [] : [refused]), ...engineOnlyIssues(spec)];
   if (unsupported.length > 0) return { type: 'invalid', issues: unsupported };
-  const run = newRun(spec, { handlerRetry: handler.retry });
+  const run = newRun(spec, {}, { retry: handler.retry, gates: null });
   const tooLarge = checkSizes(run);
   if (tooLarge.length > 0) return { type: 'invalid', issues: tooLarge };
   return { type: 'admitted', execution: new Execution(run, handler) };

@@ -10,13 +10,12 @@ const EXTENSIONS = ['.js', '.mjs', '.cjs', '.ts', '.mts'];
 
 /**
  * The real path of a directory.
+ * @param what it is called in errors.
  * @throws ConfigError when there is none.
  */
-export function realRoot(root: string): string {
-  const real = realPath(root, 'the root of isolated handlers');
-  if (!statSync(real).isDirectory()) {
-    throw new ConfigError(`the root of isolated handlers, ${root}, is not a directory`);
-  }
+export function realRoot(root: string, what = 'the root of isolated handlers'): string {
+  const real = realPath(root, what);
+  if (!statSync(real).isDirectory()) throw new ConfigError(`${what}, ${root}, is not a directory`);
   return real;
 }
 

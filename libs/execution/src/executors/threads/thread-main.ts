@@ -6,6 +6,7 @@ import type { MessagePort } from 'node:worker_threads';
 import { ConfigError } from '@spine/core';
 import { endOfCall } from '../../worker/attempt-end.ts';
 import { RunDeferredError } from '../../worker/defer.ts';
+import type { Eventually } from '../../worker/eventually.ts';
 import { PROGRESS_INTERVAL_MS } from '../../worker/progress.ts';
 import type { AttemptEnd } from '../../policy/retry.ts';
 import { LOG_LEVELS } from './thread-task.ts';
@@ -13,7 +14,7 @@ import type { IsolatedContext, IsolatedLog, LogLevel, ThreadMessage, ThreadTask 
 
 type IsolatedFunction = (params: unknown, context: IsolatedContext) => unknown;
 
-export default function runTask(task: ThreadTask): Promise<AttemptEnd> {
+export default function runTask(task: ThreadTask): Eventually<AttemptEnd> {
   return endOfCall(
     async () => {
       const found = await load(task);

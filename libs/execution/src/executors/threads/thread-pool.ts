@@ -28,6 +28,8 @@ import { Turns } from './turns.ts';
 export interface ThreadPoolOptions {
   /** The directory under which the modules of isolated handlers lie. */
   readonly root: string;
+  /** What the root is called in errors, e.g. the name of a setting. */
+  readonly rootName?: string | undefined;
   /** Calls at the same time. Default: one less than the machine's cores, at least one. */
   readonly threads?: number;
   /** Heap of one thread in MiB; a thread that needs more is ended. Default 512. */
@@ -59,7 +61,7 @@ export class ThreadPool {
   /** @throws ConfigError for a root that is no directory, and for numbers below one. */
   constructor(options: ThreadPoolOptions) {
     const logger = options.logger ?? silentLogger();
-    this.#root = realRoot(options.root);
+    this.#root = realRoot(options.root, options.rootName);
     this.#memoryMb = atLeastOne('memoryMb', options.memoryMb ?? DEFAULT_MEMORY_MB);
     this.#maxResultBytes = options.maxResultBytes ?? LIMITS.payloadBytes;
     this.#callHere = inProcessCall(this.#maxResultBytes);

@@ -72,7 +72,8 @@ export async function tracked<T>(
   if (issues.length > 0) return { type: 'invalid', issues };
   const run = newRun(
     { maxRetries: 0, triggerSource: 'tracked', ...spec },
-    { handlerRetry: handlerOf(engine, spec)?.retry ?? null },
+    {},
+    { retry: handlerOf(engine, spec)?.retry ?? null, gates: null },
   );
   const tooLarge = checkSizes(run, engine.payloads.limits.maxBytes);
   if (tooLarge.length > 0) return { type: 'invalid', issues: tooLarge };
