@@ -16,12 +16,13 @@ ALTER TABLE runs
 ALTER TABLE runs ADD CONSTRAINT runs_budget CHECK
   (0 <= LEAST(attempt, max_attempts - attempt, crash_count, dispatch_no)) NOT VALID;
 ALTER TABLE runs ADD CONSTRAINT runs_finished_epoch CHECK (finished_epoch <= epoch) NOT VALID;
--- As a sum: 1 due for a hint, 2 for each part of a lease, 8 over, 16 for a result in the row or elsewhere. The sum is cast,
--- because text || integer is a function in SQL, which the planner parses and inlines each time.
+-- As a sum: 1 due for a hint, 2 for each part of a lease, 8 over, 16 for a result in the row or elsewhere; and 100, so that no
+-- status can lend it a digit. The sum is cast, because text || integer is a function in SQL, which the planner parses and inlines
+-- each time.
 ALTER TABLE runs ADD CONSTRAINT runs_state CHECK (
-  status || (num_nonnulls(dispatch_after) + 2 * num_nonnulls(lease_owner, lease_expires_at, deadline_at)
+  status || (100 + num_nonnulls(dispatch_after) + 2 * num_nonnulls(lease_owner, lease_expires_at, deadline_at)
     + 8 * num_nonnulls(completed_at) + 16 * num_nonnulls(result, result_ref))::text
-  = ANY ('{pending1,queued1,running6,paused0,completed8,completed24,cancelled8,failed8,timed_out8,dead_lettered8}')
+  = ANY ('{pending101,queued101,running106,paused100,completed108,completed124,cancelled108,failed108,timed_out108,dead_lettered108}')
   AND (error IS NOT NULL OR status <> ALL ('{failed,timed_out,dead_lettered}'))
   AND (dead_letter OR status <> 'dead_lettered')) NOT VALID;
 

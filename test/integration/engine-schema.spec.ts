@@ -133,6 +133,9 @@ const VIOLATIONS: readonly (readonly [table: string, constraint: string, ...rows
     'runs_state',
     // No such state.
     { status: 'sleeping', dispatch_after: null },
+    // Nor one that lends a digit to what is counted.
+    { status: 'completed2', dispatch_after: null, lease_owner: newId(), lease_expires_at: 'now' },
+    { status: 'completed1', dispatch_after: null, completed_at: 'now' },
     // Paused is set aside: no lease, no hint, no end.
     { status: 'paused' },
     { status: 'paused', dispatch_after: null, lease_owner: newId() },
