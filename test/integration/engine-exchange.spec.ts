@@ -1,7 +1,7 @@
 /** Settling and claiming in one statement keeps every guard of the two. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { newId } from '@spine/core';
-import { cancelRun, exchangeRuns } from '@spine/database';
+import { cancelRun, exchangeRuns, reapRuns } from '@spine/database';
 import type { SettleItem } from '@spine/database';
 import {
   claim,
@@ -10,6 +10,7 @@ import {
   LEASE_MS,
   openEngineDatabase,
   openTransaction,
+  shift,
   somebodyWaitsForALock,
   storeMany,
 } from './engine-support.ts';
@@ -78,6 +79,20 @@ describe('an exchange', () => {
     expect(outcome.settled).toEqual(['fenced', 'settled']);
     expect(outcome.claimed.map((run) => run.runId)).toEqual(waiting);
     expect(await statuses()).toEqual({ cancelled: 1, completed: 1, running: 1 });
+  });
+
+  it('of two attempts of one run settles the one that has it, and says so of that alone', async () => {
+    const [stale] = await claim(base.pool, await storeMany(base.pool, 1), workerId);
+    if (stale === undefined) throw new Error('not claimed');
+    const { runId, epoch } = stale;
+    await shift(base.admin, [runId], 'lease_expires_at', '-1 minute');
+    await reapRuns(base.pool);
+    await claim(base.pool, [runId], workerId);
+    const waiting = await storeMany(base.pool, 1);
+    const both = [completed(runId, epoch), completed(runId, epoch + 2)];
+    const outcome = await exchangeRuns(base.pool, both, waiting, options);
+    expect(outcome).toMatchObject({ settled: ['fenced', 'settled'], claimed: [{ runId: waiting[0] }] });
+    expect(await statuses()).toEqual({ completed: 1, running: 1 });
   });
 
   it('does not claim in the same statement what it puts back', async () => {

@@ -200,6 +200,18 @@ describe('a settlement', () => {
     expect((await rowOf(pool, stale.runId)).status).toBe('failed');
   });
 
+  it.each<Settlement>([COMPLETED, { type: 'retry', error: ERROR, delayMs: 0 }])(
+    'of an attempt that lost its run is refused beside that of the attempt that has it: $type',
+    async (settlement) => {
+      const stale = await claimed(pool);
+      const current = await takeOver(stale);
+      const both = [item(stale, settlement), item(current)];
+      expect(await settleRuns(pool, both, info)).toEqual(['fenced', 'settled']);
+      expect(await rowOf(pool, stale.runId)).toMatchObject({ status: 'completed', finished_epoch: 3 });
+      expect(await settleRuns(pool, both.toReversed(), info)).toEqual(['settled', 'fenced']);
+    },
+  );
+
   it('of a run that was queued again in between changes nothing', async () => {
     const stale = await claimed(pool);
     await shift(base.admin, [stale.runId], 'lease_expires_at', '-1 minute');

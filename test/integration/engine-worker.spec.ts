@@ -1,5 +1,5 @@
 /** What goes wrong around a worker: lost hints, lost answers, lost leases, a stop at the wrong moment. */
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { reapRuns } from '@spine/database';
@@ -10,6 +10,7 @@ import { waitFor } from '@spine/testing';
 import { inconsistentRuns, openTransaction, shift } from './engine-support.ts';
 import { deferred, openBed, untilAborted } from './engine-run-support.ts';
 import type { Bed, BedOptions } from './engine-run-support.ts';
+import { watchedPool } from './gates-support.ts';
 
 const LANE = 'default';
 
@@ -243,6 +244,23 @@ describe('work of a handler', () => {
     expect(run.error?.message).toContain('params.n');
   });
 
+  it('whose params go round in circles, by its handler’s schema, has an end', async () => {
+    const { submit, startWorker, reach } = await open({
+      register: (registry) =>
+        registry.registerTask(
+          'circular',
+          {
+            description: 'Makes its params refer to themselves.',
+            params: z.object({}).transform((params) => Object.assign(params, { self: params })),
+          },
+          () => 'done',
+        ),
+    });
+    await startWorker(LANE);
+    const run = await reach(await submit(taskSpec('circular', {}, { maxRetries: 0 })), 'dead_lettered');
+    expect(run).toMatchObject({ attempt: 1, crashCount: 0, error: { type: 'RangeError' } });
+  });
+
   it('that returns what cannot be stored ends at once', async () => {
     const { submit, probe, startWorker, reach } = await open();
     await startWorker(LANE);
@@ -369,6 +387,118 @@ describe('an answer that was lost', () => {
     await reach(runId, 'completed');
     await waitFor(async () => (await engine.queue.counts(LANE)).completed === 2);
     expect(calls).toBe(1);
+  });
+
+  it('to one of two claims of a run has it executed once, though the other is answered after that', async () => {
+    const { submit, probe, startWorker, reach, engine } = await open();
+    let calls = 0;
+    const runId = await submit(probe(LANE, () => (calls += 1)));
+    await engine.queue.publish([{ lane: LANE, priority: 2, runIds: [runId], label: 'again', delayMs: 0 }]);
+    const [committed, answer] = [deferred(), deferred()];
+    let claims = 0;
+    const spine_claim: Interception = async (send) => {
+      claims += 1;
+      const isFirst = claims === 1;
+      const isSecond = claims === 2;
+      if (isSecond) await committed.promise;
+      const claimed = await send();
+      if (isFirst) {
+        committed.resolve();
+        await answer.promise;
+      }
+      if (isSecond) throw new Error('Connection terminated unexpectedly');
+      return claimed;
+    };
+    await startWorker(LANE, { pool: intercepted({ spine_claim }) });
+    await reach(runId, 'completed');
+    answer.resolve();
+    await waitFor(async () => (await engine.queue.counts(LANE)).completed === 2);
+    expect([claims, calls]).toEqual([3, 1]);
+  });
+
+  it('to one claim of a run, while the answer to another is late, gives it away once', async () => {
+    const { submit, probe, startWorker, reach, engine } = await open();
+    let calls = 0;
+    const runId = await submit(probe(LANE, () => (calls += 1)));
+    await engine.queue.publish([{ lane: LANE, priority: 2, runIds: [runId], label: 'again', delayMs: 0 }]);
+    const [claimed, late] = [deferred(), deferred()];
+    let asked = 0;
+    const spine_claim: Interception = async (send) => {
+      const turn = (asked += 1);
+      if (turn > 1) await claimed.promise;
+      const answer = await send();
+      if (turn === 2) throw new Error('Connection terminated unexpectedly');
+      claimed.resolve();
+      if (turn === 1) await late.promise;
+      return answer;
+    };
+    await startWorker(LANE, { pool: intercepted({ spine_claim }) });
+    await reach(runId, 'completed');
+    late.resolve();
+    await waitFor(async () => (await engine.queue.counts(LANE)).completed === 2);
+    expect([asked, calls]).toEqual([3, 1]);
+  });
+
+  it('to one claim of a run does not start again what the answer to another has started and ended', async () => {
+    const { submit, probe, startWorker, reach, engine } = await open();
+    let calls = 0;
+    const runId = await submit(probe(LANE, () => (calls += 1)));
+    await engine.queue.publish([{ lane: LANE, priority: 2, runIds: [runId], label: 'again', delayMs: 0 }]);
+    const [claimed, late] = [deferred(), deferred()];
+    let asked = 0;
+    const spine_claim: Interception = async (send) => {
+      const turn = (asked += 1);
+      if (turn > 1) await claimed.promise;
+      const answer = await send();
+      if (turn === 2) throw new Error('Connection terminated unexpectedly');
+      claimed.resolve();
+      if (turn === 1) await late.promise;
+      return answer;
+    };
+    let looks = 0;
+    const spine_held_by: Interception = async (send) => {
+      const answer = await send();
+      if ((looks += 1) === 1) return answer;
+      late.resolve();
+      await reach(runId, 'completed');
+      await waitFor(() => worker.running === 0);
+      return answer;
+    };
+    const worker = await startWorker(LANE, { pool: intercepted({ spine_claim, spine_held_by }) });
+    await waitFor(async () => (await engine.queue.counts(LANE)).completed === 2);
+    expect([looks, calls]).toEqual([2, 1]);
+  });
+
+  it('to a claim with gates, while that to one without is late, gives the run away once', async () => {
+    const limited = { description: 'Makes every run one that may have gates.', params: z.object({}) };
+    const { submit, probe, startWorker, reach, engine } = await open({
+      register: (registry) =>
+        registry.registerTask('limited', { ...limited, concurrency: { limit: 1 } }, () => null),
+    });
+    let calls = 0;
+    const runId = await submit(probe(LANE, () => (calls += 1)));
+    await engine.queue.publish([{ lane: LANE, priority: 2, runIds: [runId], label: 'again', delayMs: 0 }]);
+    const [claimed, late] = [deferred(), deferred()];
+    let asked = 0;
+    const spine_claim: Interception = async (send) => {
+      const turn = (asked += 1);
+      if (turn > 1) await claimed.promise;
+      const answer = await send();
+      claimed.resolve();
+      if (turn === 1) await late.promise;
+      return answer;
+    };
+    let lost = 0;
+    const gatePool = watchedPool(engine.gatePool, (text) => {
+      if (!text.includes('r.gates,') || lost > 0) return;
+      lost += 1;
+      return 'lose the answer';
+    });
+    await startWorker(LANE, { pool: intercepted({ spine_claim }), gatePool });
+    await reach(runId, 'completed');
+    late.resolve();
+    await waitFor(async () => (await engine.queue.counts(LANE)).completed === 2);
+    expect([lost, calls]).toEqual([1, 1]);
   });
 
   it('to a settlement is no refusal', async () => {
@@ -541,6 +671,47 @@ describe('a worker that stops', () => {
     await waitFor(async () => (await engine.dispatcher.get(runId))?.status === 'queued');
     expect(await engine.dispatcher.get(runId)).toMatchObject({ attempt: 0, crashCount: 0, epoch: 2 });
     expect(calls).toBe(0);
+  });
+
+  it('waits for a claim with gates that follows one without', async () => {
+    const { submit, startWorker, admin, engine } = await open({
+      register: (registry) =>
+        registry.registerTask(
+          'gated',
+          { description: 'One at a time.', params: z.object({}), concurrency: { limit: 1 } },
+          (_params, ctx) => untilAborted(ctx),
+        ),
+    });
+    const [asked, unclaimed, askedAgain, answer] = [deferred(), deferred(), deferred(), deferred()];
+    const pool = intercepted({
+      spine_claim: async (send) => {
+        asked.resolve();
+        await unclaimed.promise;
+        return send();
+      },
+    });
+    const gatePool = watchedPool(engine.gatePool, (text) => {
+      if (!text.startsWith('BEGIN')) return;
+      askedAgain.resolve();
+      return answer.promise;
+    });
+    const runId = await submit(taskSpec('gated'));
+    // As one that does not know the handler stores it.
+    await admin.query('UPDATE runs SET gates = NULL WHERE id = $1', [runId]);
+    const queue = new MemoryHintQueue();
+    const worker = await startWorker(LANE, { pool, gatePool, queue });
+    await queue.publish([{ lane: LANE, priority: 2, runIds: [runId], label: 'plain', delayMs: 0 }]);
+    await asked.promise;
+    const stopped = worker.stop(0).then(() => 'stopped');
+    // Until it waits for nothing but its claims.
+    for (let turns = 0; turns < 20; turns += 1) await nextTurn();
+    unclaimed.resolve();
+    await askedAgain.promise;
+    expect(await Promise.race([stopped, sleep(500, 'waits')])).toBe('waits');
+    answer.resolve();
+    await stopped;
+    expect(worker.running).toBe(0);
+    expect(await engine.dispatcher.get(runId)).toMatchObject({ status: 'queued', attempt: 0, crashCount: 0 });
   });
 
   it('lets what runs finish within its grace', async () => {

@@ -13,6 +13,7 @@ import {
   pauseLane,
   registerWorker,
   resumeLane,
+  sweepGateStates,
 } from '@spine/database';
 import type { ClaimedRun, Pool, Succession, SuccessorOptions } from '@spine/database';
 import { MemoryHintQueue } from '@spine/execution';
@@ -221,6 +222,15 @@ describe('a worker where a place is freed', () => {
       expect(await bed.reach(runId, 'completed')).toMatchObject({ epoch: 1, attempt: 1 });
     expect(looks.failed).toBe(1);
     expect(claims.failed).toBeGreaterThan(1);
+  });
+
+  it('tells the line of a key whose row was swept while its place was held for long', async () => {
+    const { runIds, finish } = await line(2);
+    await bed.admin.query(`UPDATE gate_states SET updated_at = updated_at - interval '2 hours'`);
+    expect(await sweepGateStates(bed.engine.pool, null, 10)).toMatchObject({ removed: 1 });
+    finish.resolve();
+    for (const runId of runIds)
+      expect(await bed.reach(runId, 'completed')).toMatchObject({ epoch: 1, attempt: 1 });
   });
 
   it('lets others have its only free slot in between', async () => {

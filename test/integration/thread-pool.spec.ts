@@ -27,6 +27,7 @@ const FUNCTIONS = [
   'throwsBeside',
   'limited',
   'reports',
+  'muddled',
   'keeps',
 ] as const;
 
@@ -138,6 +139,14 @@ describe('a thread', () => {
       error: { message: 'beside the call', retryable: true },
     });
     expect(await run('whoAmI')).toMatchObject({ type: 'completed' });
+  });
+
+  it('that logs or reports what has no JSON harms nobody but itself', async () => {
+    expect(await run('muddled')).toMatchObject({ type: 'completed', result: 'done' });
+    expect(await run('muddled', { event: true })).toMatchObject({
+      type: 'failed',
+      error: { category: 'VALIDATION', retryable: false },
+    });
   });
 
   it('keeps what an error says of itself', async () => {

@@ -1,7 +1,15 @@
 /** Runs that a worker takes as they are stored: claimed by the insert, without a hint and without a claim. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { cancelOnlyIn, insertRuns, listRunEvents, publishWorkflow, tellWorkflow } from '@spine/database';
-import type { InsertOutcome, NewRun } from '@spine/database';
+import {
+  cancelOnlyIn,
+  insertRuns,
+  listRunEvents,
+  pauseRun,
+  publishWorkflow,
+  resumeRun,
+  tellWorkflow,
+} from '@spine/database';
+import type { InsertOutcome, NewRun, Queryable } from '@spine/database';
 import { MemoryHintQueue } from '@spine/execution';
 import type { Adoption, Hint, Worker, WorkSpec } from '@spine/execution';
 import { defineWorkflow, openWorkflowDriver, signalWorkflow, workflowToJson } from '@spine/orchestration';
@@ -200,6 +208,37 @@ describe('a worker', () => {
     lateAdoption.lookFor();
     await stopped;
     expect(await lease(late.runId)).toMatchObject({ status: 'queued', attempt: 0, epoch: 2 });
+  });
+});
+
+describe('a run that was queued again after it was stored as claimed', () => {
+  it('is left by the look for it to the claim that has it, whose answer comes later', async () => {
+    const { pool, queue } = bed.engine;
+    const lane = bed.newLane();
+    const [claimed, late] = [deferred(), deferred()];
+    const slow: Queryable = {
+      query: async (config) => {
+        const answer = await pool.query(config);
+        if (config.name === 'spine_claim') {
+          claimed.resolve();
+          await late.promise;
+        }
+        return answer as never;
+      },
+    };
+    const worker = await bed.startWorker(lane, { pool: slow, slots: 4 });
+    const run = await prepared(bed.probe(lane, () => null));
+    const { runId } = run;
+    const adoption = taken(worker.adopt([run]));
+    await stored([run], adoption);
+    await pauseRun(pool, runId, null, 'test');
+    await resumeRun(pool, runId, 'test');
+    await queue.publish([{ lane, priority: 2, runIds: [runId], label: 'again', delayMs: 0 }]);
+    await claimed.promise;
+    adoption.lookFor();
+    await waitFor(async () => (await room(worker, lane)) === 2, { message: () => 'it was looked for' });
+    late.resolve();
+    expect(await bed.reach(runId, 'completed')).toMatchObject({ epoch: 3, attempt: 1 });
   });
 });
 

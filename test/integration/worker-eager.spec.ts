@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { newWorkerId } from '@spine/core';
 import { createPool, insertRuns, reapRuns } from '@spine/database';
 import type { Pool, Queryable } from '@spine/database';
-import { Dispatcher, MemoryHintQueue } from '@spine/execution';
+import { Dispatcher, MemoryHintQueue, remainingMs, withDeadline } from '@spine/execution';
 import type { HintQueue, SubmitOutcome, Worker, WorkSpec } from '@spine/execution';
 import { waitFor } from '@spine/testing';
 import { deferred, openBed, untilAborted } from './engine-run-support.ts';
@@ -129,6 +129,22 @@ describe('a run that is submitted alone', () => {
     expect(hinted).not.toContain(runId);
     const { values } = await bed.engine.metrics.adopted.get();
     expect(values).toMatchObject([{ labels: { source: 'submit' }, value: 1 }]);
+    await worker.stop();
+  });
+
+  it('is under no deadline that its submit was under, nor is what its worker starts after it', async () => {
+    const lane = bed.newLane();
+    const worker = await start(lane);
+    const spec = bed.probe(lane, () => remainingMs());
+    const [runId, others] = await withDeadline(60_000, async () => [
+      await bed.submit(spec),
+      await bed.engine.dispatcher.submitAll([spec, spec]),
+    ]);
+    expect(await bed.reach(runId, 'completed')).toMatchObject({ result: null });
+    for (const other of others) {
+      const id = other.type === 'accepted' ? other.runId : '';
+      expect(await bed.reach(id, 'completed')).toMatchObject({ result: null });
+    }
     await worker.stop();
   });
 

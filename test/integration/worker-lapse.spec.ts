@@ -2,6 +2,7 @@
  * A worker that stands still for longer than its leases and goes on: the zombie, seen from inside. That what it writes is
  * refused is tested elsewhere; here, that it knows, and asks before it does anything.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { reapRuns } from '@spine/database';
 import type { Queryable } from '@spine/database';
@@ -83,6 +84,31 @@ describe('a worker that stood still for longer than a lease', () => {
       expect.stringMatching(/^spine_(settle|exchange)$/) as string,
     ]);
     expect(await lapses()).toBeGreaterThanOrEqual(1);
+  });
+
+  it('and is told to stop before a heartbeat was answered claims nothing any more', async () => {
+    const [asked, answer] = [deferred(), deferred()];
+    const spine_heartbeat: Step = async (send) => {
+      asked.resolve();
+      await answer.promise;
+      return send();
+    };
+    const worker = await bed.startWorker(LANE, {
+      leaseMs: LEASE_MS,
+      heartbeatMs: NEVER,
+      control: undefined,
+      pool: observed({ spine_heartbeat }),
+    });
+    standStill();
+    const runId = await bed.submit(taskSpec('echo'));
+    await asked.promise;
+    const stopped = worker.stop(0);
+    // Until it waits for nothing but the heartbeat.
+    for (let turns = 0; turns < 20; turns += 1) await nextTurn();
+    answer.resolve();
+    await stopped;
+    expect(log).not.toContain('spine_claim');
+    expect(await bed.engine.dispatcher.get(runId)).toMatchObject({ status: 'queued', epoch: 0 });
   });
 
   it('does not even send the outcome of a run that somebody else has by now', async () => {

@@ -7,7 +7,7 @@ import { CLAIM_CTES, claimRuns, claimValues, toClaimedRun } from './claim.ts';
 import type { ClaimedRow, ClaimedRun, ClaimOptions } from './claim.ts';
 import { ANY_END, COMPLETIONS, REFUSED, settleForm } from './settle-sql.ts';
 import type { SettleForm } from './settle-sql.ts';
-import { settleOutcomes, settleRuns } from './settle.ts';
+import { attemptOf, settleOutcomes, settleRuns } from './settle.ts';
 import type { SettleItem, SettleOutcome } from './settle.ts';
 
 export interface ExchangeOutcome {
@@ -17,20 +17,20 @@ export interface ExchangeOutcome {
 }
 
 /**
- * The claim's parameters follow the settlement's. Answers with the rows of the claim, then a row with only an id and no kind
- * for each refused settlement.
+ * The claim's parameters follow the settlement's. Answers with the rows of the claim, then a row with id and epoch alone for
+ * each refused settlement.
  */
 function exchangeSql({ ctes, parameters }: SettleForm): string {
   const claim = CLAIM_CTES.replace(/\$(\d+)/g, (_, number: string) => `$${Number(number) + parameters}`);
   return `WITH ${ctes}, ${claim}
 SELECT * FROM c UNION ALL
-SELECT i.id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+SELECT i.id, NULL, NULL, NULL, NULL, i.epoch, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
 FROM ${REFUSED}`;
 }
 
 const EXCHANGE_SQL = new Map([ANY_END, COMPLETIONS].map((form) => [form, exchangeSql(form)]));
 
-type ExchangeRow = ClaimedRow | { readonly id: string; readonly kind: null };
+type ExchangeRow = ClaimedRow | { readonly id: string; readonly epoch: number; readonly kind: null };
 
 /** Settles `items` and claims those of `runIds` that may be claimed, in one transaction. */
 export async function exchangeRuns(
@@ -50,7 +50,7 @@ export async function exchangeRuns(
   const claimed: ClaimedRun[] = [];
   const refused = new Set<string>();
   for (const row of rows) {
-    if (row.kind === null) refused.add(row.id);
+    if (row.kind === null) refused.add(attemptOf(row));
     else claimed.push(toClaimedRun(row));
   }
   return { settled: await settleOutcomes(db, items, refused, options), claimed };

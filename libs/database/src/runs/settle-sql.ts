@@ -12,7 +12,7 @@ export interface SettleForm {
   readonly suffix: string;
   /** `i` what was asked for, `u` what was settled, and what follows from it. */
   readonly ctes: string;
-  /** Answers with the ids that were refused. */
+  /** Answers with the ids and epochs that were refused. */
   readonly sql: string;
   /** How many parameters {@link ctes} have. */
   readonly parameters: number;
@@ -143,12 +143,15 @@ const COMPLETED_CTES = `i AS (
   SELECT id, epoch, 'completed', true, $4, statement_timestamp() FROM u
 ), ${TELL_WORKFLOWS}`;
 
-/** The items that were refused. The counts come first: where nothing was, nothing is compared. */
-export const REFUSED =
-  'i WHERE (SELECT count(*) FROM u) < cardinality($1::uuid[]) AND NOT EXISTS (SELECT 1 FROM u WHERE u.id = i.id)';
+/**
+ * The items that were refused. The counts come first: where nothing was, nothing is compared. By epoch as well: an attempt
+ * that has lost its run may end together with the one that has it.
+ */
+export const REFUSED = `i WHERE (SELECT count(*) FROM u) < cardinality($1::uuid[])
+  AND NOT EXISTS (SELECT 1 FROM u WHERE u.id = i.id AND u.epoch = i.epoch)`;
 
 const settleSql = (ctes: string): string => `WITH ${ctes}
-SELECT i.id FROM ${REFUSED}`;
+SELECT i.id, i.epoch FROM ${REFUSED}`;
 
 /** For attempts that ended in whatever ways. */
 export const ANY_END: SettleForm = {

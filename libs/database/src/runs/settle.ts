@@ -53,15 +53,23 @@ export async function settleRuns(
 ): Promise<readonly SettleOutcome[]> {
   if (items.length === 0) return [];
   const form = settleForm(items);
-  const { rows } = await db.query<{ id: string }>({
+  const { rows } = await db.query<AttemptRow>({
     name: `spine_settle${form.suffix}`,
     text: form.sql,
     values: form.values(items, info),
   });
-  return settleOutcomes(db, items, new Set(rows.map((row) => row.id)), info);
+  return settleOutcomes(db, items, new Set(rows.map(attemptOf)), info);
 }
 
-/** What became of settled items, given the ids the statement refused. */
+interface AttemptRow {
+  readonly id: string;
+  readonly epoch: number;
+}
+
+/** Equal for one attempt of one run alone. */
+export const attemptOf = ({ id, epoch }: AttemptRow): string => `${id} ${epoch}`;
+
+/** What became of settled items. @param refused those that the statement refused, by {@link attemptOf}. */
 export async function settleOutcomes(
   db: Queryable,
   items: readonly SettleItem[],
@@ -69,12 +77,13 @@ export async function settleOutcomes(
   info: SettleInfo,
 ): Promise<readonly SettleOutcome[]> {
   if (refused.size === 0) return items.map(() => 'settled');
+  const keys = items.map(({ runId, epoch }) => attemptOf({ id: runId, epoch }));
   const mine = await settledAt(
     db,
-    items.filter((item) => refused.has(item.runId)),
+    items.filter((_, index) => refused.has(keys[index] ?? '')),
     info,
   );
-  return items.map((item) => (refused.has(item.runId) && !mine.has(item.runId) ? 'fenced' : 'settled'));
+  return keys.map((key) => (refused.has(key) && !mine.has(key) ? 'fenced' : 'settled'));
 }
 
 /** A run that ends so is somebody else's next, who may have settled it as well by the time of the repeat. */
@@ -89,9 +98,9 @@ async function settledAt(
   items: readonly SettleItem[],
   { source }: SettleInfo,
 ): Promise<ReadonlySet<string>> {
-  const { rows } = await db.query<{ id: string }>({
+  const { rows } = await db.query<AttemptRow>({
     name: 'spine_settled_at',
-    text: `SELECT r.id FROM unnest($1::uuid[], $2::bigint[]) AS t(id, epoch)
+    text: `SELECT t.id, t.epoch FROM unnest($1::uuid[], $2::bigint[]) AS t(id, epoch)
 CROSS JOIN LATERAL (SELECT r.id, r.finished_epoch FROM runs r WHERE r.id = t.id LIMIT 1) r
 WHERE r.finished_epoch = t.epoch OR r.finished_epoch > t.epoch AND EXISTS (
   SELECT 1 FROM run_events e
@@ -102,5 +111,5 @@ WHERE r.finished_epoch = t.epoch OR r.finished_epoch > t.epoch AND EXISTS (
       source,
     ],
   });
-  return new Set(rows.map((row) => row.id));
+  return new Set(rows.map(attemptOf));
 }

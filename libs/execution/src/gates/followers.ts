@@ -103,12 +103,16 @@ export class Followers {
     const { db, slots, mayStart, gatesOf, execute, metrics } = this.#options;
     if (!mayStart() || slots.free === 0) return { open: keys, missed: [] };
     const heads = await lineHeads(db, keys, this.#options);
+    const known = new Set(heads.map(({ key }) => key));
+    // The row of a gate is swept while its places are held for long; its line may wait all the same.
+    const unknown = keys.filter((key) => !known.has(key));
     const waiting = heads.reduce((sum, { line }) => sum + line.length, 0);
     const taken = mayStart() ? slots.take(waiting) : 0;
     let unused = taken;
     try {
       const succession = decideSuccession(heads, gatesOf, taken);
-      const { runs, open } = succession;
+      const { runs } = succession;
+      const open = [...unknown, ...succession.open];
       slots.release(taken - runs.length);
       unused = runs.length;
       if (runs.length === 0) return { open, missed: [] };

@@ -85,8 +85,7 @@ export class GatedClaims {
 
   async #flush(runIds: readonly string[], ambiguous: boolean): Promise<readonly (ClaimedRun | null)[]> {
     const { unanswered, metrics } = this.#options;
-    const claims = await this.#claim(runIds);
-    if (ambiguous) for (const run of await unanswered.find(runIds)) claims.set(run.runId, run);
+    const claims = await unanswered.toExecute(await this.#claim(runIds), ambiguous ? runIds : []);
     metrics.claimed.inc(claims.size);
     return runIds.map((runId) => {
       const run = claims.get(runId) ?? null;
@@ -96,8 +95,8 @@ export class GatedClaims {
     });
   }
 
-  async #claim(runIds: readonly string[]): Promise<Map<string, ClaimedRun>> {
-    const { pool, metrics, logger, workerId, leaseMs, watch, unanswered } = this.#options;
+  async #claim(runIds: readonly string[]): Promise<readonly ClaimedRun[]> {
+    const { pool, metrics, logger, workerId, leaseMs, watch } = this.#options;
     try {
       const { claimed, refused, probes, staleHolds, now } = await claimGated(pool, [...new Set(runIds)], {
         workerId,
@@ -112,11 +111,11 @@ export class GatedClaims {
       }
       for (const [name, runId] of probes) this.#probes.set(runId, [...(this.#probes.get(runId) ?? []), name]);
       metrics.holdsReaped.inc(staleHolds);
-      return new Map(unanswered.others(claimed).map((run) => [run.runId, run]));
+      return claimed;
     } catch (error) {
       if (!isGateBusy(error)) throw error;
       logger.warn({ err: error, runs: runIds.length }, 'a gate stayed locked; its runs are hinted again');
-      return new Map();
+      return [];
     }
   }
 

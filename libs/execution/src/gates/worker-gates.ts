@@ -7,7 +7,7 @@ import type { BreakerRegistry } from '../policy/breaker-registry.ts';
 import type { HandlerRegistry } from '../registry/registry.ts';
 import type { AttemptOutcome } from '../worker/executor.ts';
 import type { Slots } from '../worker/slots.ts';
-import { UnansweredClaims } from '../worker/unanswered-claims.ts';
+import type { UnansweredClaims } from '../worker/unanswered-claims.ts';
 import { Followers } from './followers.ts';
 import { GatedClaims } from './gated-claims.ts';
 import { LineWatch } from './line-watch.ts';
@@ -23,8 +23,8 @@ export interface WorkerGatesOptions {
   readonly leaseMs: number;
   readonly lanes: readonly string[];
   readonly slots: Slots;
-  /** Whether this worker executes the run already. */
-  readonly isHeld: (runId: string) => boolean;
+  /** Of all claims of this worker. */
+  readonly unanswered: UnansweredClaims;
   /** False for a worker that stops, or may have lost its leases. */
   readonly mayStart: () => boolean;
   /** Executes a run and frees the slot that was taken for it. */
@@ -41,12 +41,10 @@ export class WorkerGates {
     this.#breakers = options.breakers;
     this.#watch = new LineWatch({ ...options, db: options.gatePool });
     const { gatePool: pool } = options;
-    const unanswered = new UnansweredClaims({ ...options, pool });
-    this.#claims = new GatedClaims({ ...options, pool, watch: this.#watch, unanswered });
+    this.#claims = new GatedClaims({ ...options, pool, watch: this.#watch });
     this.#followers = new Followers({
       ...options,
       db: pool,
-      unanswered,
       handlers: this.#claims.handlers,
       withParams: this.#claims.withParams,
       gatesOf: (run) => this.#claims.gatesOf(run),

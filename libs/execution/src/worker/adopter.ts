@@ -162,7 +162,9 @@ export class Adopter implements EagerStarter {
         end();
       },
       lookFor: () => {
-        void this.#read(runs, { askedAt, source }, (ids) => exchange.findHeld(ids)).finally(() => end());
+        void this.#read(runs, { askedAt, source }, (ids) => exchange.findHeld(ids, FIRST_EPOCH)).finally(() =>
+          end(),
+        );
       },
     };
   }

@@ -11,6 +11,25 @@ describe('a call', () => {
     ).toMatchObject({ type: 'threw', error: { message: 'no' } });
   });
 
+  it('has an end though what it throws cannot be asked for its kind', async () => {
+    const { proxy: thrown, revoke } = Proxy.revocable(new Error('no'), {});
+    revoke();
+    const result = {
+      toJSON: () => {
+        throw thrown;
+      },
+    };
+    const threw = { type: 'threw', error: { retryable: true } };
+    expect(
+      endOfCall(() => {
+        throw thrown;
+      }),
+    ).toMatchObject(threw);
+    expect(await endOfCall(() => Promise.reject(thrown))).toMatchObject(threw);
+    expect(endOfCall(() => result)).toMatchObject({ type: 'threw' });
+    expect(await endOfCall(() => Promise.resolve(result))).toMatchObject({ type: 'threw' });
+  });
+
   it('is waited for where it answers with a promise, or with what behaves like one', async () => {
     const query = { then: (resolve: (rows: number) => void) => resolve(3) };
     const callable = Object.assign(() => 4, { then: (resolve: (rows: number) => void) => resolve(4) });

@@ -115,9 +115,13 @@ function endWith(value: unknown, maxBytes: number | undefined): AttemptEnd {
 }
 
 function endWithout(error: unknown): AttemptEnd {
-  return error instanceof RunDeferredError
-    ? { type: 'deferred', delayMs: error.delayMs, reason: error.reason }
-    : threw(error);
+  try {
+    if (error instanceof RunDeferredError)
+      return { type: 'deferred', delayMs: error.delayMs, reason: error.reason };
+  } catch {
+    // A proxy that cannot be asked what it is: an error like any other.
+  }
+  return threw(error);
 }
 
 /** Calls handlers in this process; secrets they were given are not in what they end with. @param maxBytes of a result's JSON. Default LIMITS.payloadBytes. */
@@ -125,11 +129,12 @@ export function inProcessCall(maxBytes?: number): HandlerCall {
   return (handler, params, context) => {
     if (!(context instanceof AttemptContext))
       return endOfCall(() => handler.invoke(params, context), maxBytes);
-    for (const text of secretTexts(params)) context.scrubber.add(text);
-    return andThen(
-      endOfCall(() => handler.invoke(params, context), maxBytes),
-      (end) => context.scrubber.end(end),
-    );
+    const call = (): unknown => {
+      // A schema may make params that nobody can walk through: that ends the attempt as well.
+      for (const text of secretTexts(params)) context.scrubber.add(text);
+      return handler.invoke(params, context);
+    };
+    return andThen(endOfCall(call, maxBytes), (end) => context.scrubber.end(end));
   };
 }
 

@@ -5,6 +5,7 @@
  * ends. 2. What is executed is in the LeaseKeeper, from before its handler begins until after it is settled. 3. After
  * standing still for longer than a lease nothing is claimed, begun or settled before a heartbeat was answered.
  */
+import { AsyncLocalStorage } from 'node:async_hooks';
 import type { ClaimedRun, SettleItem, SettleOutcome } from '@spine/database';
 import { isTracing } from '@spine/observability';
 import type { Logger } from '@spine/observability';
@@ -52,6 +53,8 @@ export type ClaimEnd = ExecutedAttempt | 'gone' | 'unknown';
 
 export class AttemptRunner {
   readonly #options: AttemptRunnerOptions;
+  /** Calls a function in the worker's own asynchronous context. */
+  readonly #apart = AsyncLocalStorage.snapshot();
   #handingBack = false;
   #begun = 0;
 
@@ -97,7 +100,9 @@ export class AttemptRunner {
       onEnd('unknown');
     };
     const claimGated = (runId: string): void => void gates.claim(runId).then(onClaim, onError);
-    if (gated) {
+    // It waited for a heartbeat, and nobody waits for what it would claim now.
+    if (this.#handingBack) runIds.forEach(onError);
+    else if (gated) {
       runIds.forEach(claimGated);
     } else {
       exchange.claimEach(
@@ -119,8 +124,13 @@ export class AttemptRunner {
     leases.add(attempt, askedAt);
     return leases.lapsed(run.runId)
       ? // The answer may have lain about while the process stood still.
-        leases.confirm(run.runId).then(() => this.#execute(attempt, askedAt, onEnd))
-      : this.#execute(attempt, askedAt, onEnd);
+        leases.confirm(run.runId).then(() => this.#executeApart(attempt, askedAt, onEnd))
+      : this.#executeApart(attempt, askedAt, onEnd);
+  }
+
+  /** Who submits a run here, or has another settled in the same statement, may be under a deadline that is not this run's. */
+  #executeApart(attempt: Attempt, askedAt: number, onEnd?: (end: ClaimEnd) => void): Promise<ClaimEnd> {
+    return this.#apart(() => this.#execute(attempt, askedAt, onEnd));
   }
 
   async #execute(attempt: Attempt, askedAt: number, onEnd?: (end: ClaimEnd) => void): Promise<ClaimEnd> {

@@ -2,7 +2,7 @@
  * What a handler returns, and what it reports with an event, as JSON text that every store takes unchanged. What cannot
  * be stored so is refused, never altered: a result that silently lost a character or a number is worse than none.
  */
-import { DEFAULT_MAX_JSON_DEPTH, err, findJsonProblems, ok, ValidationError } from '@spine/core';
+import { DEFAULT_MAX_JSON_DEPTH, err, findJsonProblems, ok, toErrorInfo, ValidationError } from '@spine/core';
 import type { Result } from '@spine/core';
 import { LIMITS } from '../spec/limits.ts';
 import { nestsDeeperThan } from './json-depth.ts';
@@ -36,7 +36,7 @@ export function encodeJson(
     text = JSON.stringify(value);
     if (text?.includes(MAYBE_NOT_FINITE) === true) JSON.stringify(value, refuseNotFinite);
   } catch (error) {
-    return refuse(what, error instanceof Error ? error.message : 'it is not JSON');
+    return refuse(what, toErrorInfo(error).message);
   }
   if (text === undefined) return refuse(what, `a ${typeof value} is not JSON`);
   // UTF-8 has at most three bytes a UTF-16 unit: short texts need no count.

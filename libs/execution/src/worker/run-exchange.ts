@@ -53,11 +53,12 @@ export class RunExchange {
   readonly #options: RunExchangeOptions;
   readonly #source: string;
   readonly #commits: GroupCommit<Item, Outcome>;
-  readonly #unanswered: UnansweredClaims;
+  /** For whoever else claims for the same worker: what one has found another must not start. */
+  readonly unanswered: UnansweredClaims;
 
   constructor(options: RunExchangeOptions) {
     this.#options = options;
-    this.#unanswered = new UnansweredClaims(options);
+    this.unanswered = new UnansweredClaims(options);
     this.#source = `worker:${options.workerId}`;
     this.#commits = new GroupCommit<Item, Outcome>({
       flush: (items, info) => this.#flush(items, info.ambiguous),
@@ -91,9 +92,9 @@ export class RunExchange {
     return runsHeldBy(this.#options.pool, runIds, this.#options.workerId);
   }
 
-  /** The same after an answer that was lost, without those that it executes or has executed. */
-  findHeld(runIds: readonly string[]): Promise<readonly ClaimedRun[]> {
-    return this.#unanswered.find(runIds);
+  /** The same at this epoch after an answer that was lost, without those that it executes or has executed. */
+  findHeld(runIds: readonly string[], epoch: number): Promise<readonly ClaimedRun[]> {
+    return this.unanswered.find(runIds, epoch);
   }
 
   /** Ends an attempt. */
@@ -128,8 +129,7 @@ export class RunExchange {
     });
     this.#observe(items);
     if (claimed.length > 0 || settlements.length > 0) this.#options.eventSignal?.touch();
-    const claims = new Map(claimed.map((run) => [run.runId, run]));
-    if (ambiguous) for (const run of await this.#unanswered.find(runIds)) claims.set(run.runId, run);
+    const claims = await this.unanswered.toExecute(claimed, ambiguous ? runIds : []);
     // From here on nothing fails: what is counted is not sent again.
     metrics.claimed.inc(claims.size);
     this.#countSettled(settlements, settled);

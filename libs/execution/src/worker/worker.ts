@@ -161,7 +161,7 @@ export class Worker implements EagerStarter {
       workerId,
       leaseMs: this.#leaseMs,
       slots: this.#slots,
-      isHeld: (runId) => leases.has(runId),
+      unanswered: exchange.unanswered,
       mayStart: () => !this.#stopped && !leases.lapsed(),
       // Each logs its own failure.
       execute: (run, askedAt) => void this.#runner.execute(run, askedAt),
@@ -320,8 +320,9 @@ export class Worker implements EagerStarter {
     // A claim under way may still win: only after these is everything held that will be.
     await Promise.all(this.#loops);
     await within(Math.max(graceMs, HAND_BACK_MS), adopted);
-    await within(Math.max(graceMs, HAND_BACK_MS), this.#gates.drain());
+    // In this order: a claim without gates may be followed by one with gates, and never the other way round.
     await within(Math.max(graceMs, HAND_BACK_MS), this.#exchange.drain());
+    await within(Math.max(graceMs, HAND_BACK_MS), this.#gates.drain());
     await this.#idle(graceMs);
     this.#runner.handBack();
     await this.#idle(HAND_BACK_MS);

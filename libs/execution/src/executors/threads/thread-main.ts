@@ -3,7 +3,7 @@
  * that category and retryability of an error survive the way.
  */
 import type { MessagePort } from 'node:worker_threads';
-import { ConfigError } from '@spine/core';
+import { ConfigError, ValidationError } from '@spine/core';
 import { endOfCall } from '../../worker/attempt-end.ts';
 import { RunDeferredError } from '../../worker/defer.ts';
 import type { Eventually } from '../../worker/eventually.ts';
@@ -51,7 +51,9 @@ function contextOf({ run, traceparent, port }: ThreadTask & { readonly type: 'ca
       throw new RunDeferredError(seconds * 1_000, reason);
     },
     event: (type, data = {}) => {
-      post(port, { type: 'event', eventType: type, data: JSON.stringify(data) });
+      const text: string | undefined = JSON.stringify(data);
+      if (text === undefined) throw new ValidationError(`the data of event ${type} is not JSON`);
+      post(port, { type: 'event', eventType: type, data: text });
     },
   };
 }
@@ -71,10 +73,11 @@ function logTo(port: MessagePort): IsolatedLog {
   return Object.fromEntries(LOG_LEVELS.map((level) => [level, at(level)])) as IsolatedLog;
 }
 
-/** A log line never fails a handler. */
+/** A log line never fails a handler. Of what has no JSON, such as undefined, nothing is kept. */
 function jsonOf(fields: Readonly<Record<string, unknown>>): string {
   try {
-    return JSON.stringify(fields);
+    const text: string | undefined = JSON.stringify(fields);
+    return text ?? '{}';
   } catch {
     return '{}';
   }
