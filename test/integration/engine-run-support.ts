@@ -208,3 +208,10 @@ export function hearing(bed: Bed) {
     ofPause: (lane: string) => waitFor(() => lanes.has(lane), { message: `word of the pause of ${lane}` }),
   };
 }
+
+/** Takes hints and carries none. */
+export class LosingQueue extends MemoryHintQueue {
+  override publish(): Promise<void> {
+    return Promise.resolve();
+  }
+}

@@ -1,4 +1,4 @@
-/** What goes wrong around a worker: lost hints, lost answers, lost leases, a stop at the wrong moment. */
+/** What goes wrong around a worker: lost hints, lost leases, a stop at the wrong moment. */
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
@@ -8,9 +8,11 @@ import { HandlerRegistry, MemoryHintQueue, taskSpec } from '@spine/execution';
 import type { HandlerContext, Hint } from '@spine/execution';
 import { waitFor } from '@spine/testing';
 import { inconsistentRuns, openTransaction, shift } from './engine-support.ts';
-import { deferred, openBed, untilAborted } from './engine-run-support.ts';
+import { deferred, LosingQueue, openBed, untilAborted } from './engine-run-support.ts';
 import type { Bed, BedOptions } from './engine-run-support.ts';
 import { watchedPool } from './gates-support.ts';
+import { intercepted } from './interception.ts';
+import type { Interception } from './interception.ts';
 
 const LANE = 'default';
 
@@ -24,40 +26,9 @@ afterEach(async () => {
   await bed.close();
 });
 
-type Interception = (send: () => Promise<unknown>) => Promise<unknown>;
-
 /** The real database, but statements of these names are in the hands of the test. */
-function intercepted(hows: Readonly<Record<string, Interception>>): Queryable {
-  const { pool } = bed.engine;
-  return {
-    query: (config) => {
-      const send = () => pool.query(config);
-      // A batch of completions has a form of its own.
-      const how = hows[(config.name ?? '').replace('_completed', '')];
-      return (how === undefined ? send() : how(send)) as never;
-    },
-  };
-}
-
-/** Commits the first of these statements and loses its answer, as a connection that breaks then does. */
-function loseFirstAnswer(): Interception & { lost: number } {
-  const interception = Object.assign(
-    async (send: () => Promise<unknown>): Promise<unknown> => {
-      const answer = await send();
-      if (interception.lost > 0) return answer;
-      interception.lost += 1;
-      throw new Error('Connection terminated unexpectedly');
-    },
-    { lost: 0 },
-  );
-  return interception;
-}
-
-class LosingQueue extends MemoryHintQueue {
-  override publish(): Promise<void> {
-    return Promise.resolve();
-  }
-}
+const interceptedPool = (hows: Readonly<Record<string, Interception>>): Queryable =>
+  intercepted(bed.engine.pool, hows);
 
 describe('hints that do not arrive', () => {
   class DeadQueue extends MemoryHintQueue {
@@ -294,224 +265,6 @@ describe('work of a handler', () => {
   });
 });
 
-describe('an answer that was lost', () => {
-  it('to a claim is found again: the run is executed, once', async () => {
-    const { submit, probe, startWorker, reach } = await open();
-    let calls = 0;
-    const runIds = await Promise.all(
-      Array.from({ length: 5 }, () => submit(probe(LANE, () => (calls += 1)))),
-    );
-    await startWorker(LANE, { pool: intercepted({ spine_claim: loseFirstAnswer() }) });
-    for (const runId of runIds)
-      expect(await reach(runId, 'completed')).toMatchObject({ epoch: 1, attempt: 1 });
-    expect(calls).toBe(5);
-  });
-
-  it('to a poll costs nothing: what it has claimed is executed, once', async () => {
-    const { submit, probe, startWorker, reach, admin } = await open({ queue: new LosingQueue() });
-    let calls = 0;
-    const runIds = await Promise.all(
-      Array.from({ length: 5 }, () => submit(probe(LANE, () => (calls += 1)))),
-    );
-    await shift(admin, runIds, 'dispatch_after', '0');
-    const [spine_overdue, spine_claim] = [loseFirstAnswer(), loseFirstAnswer()];
-    await startWorker(LANE, { pool: intercepted({ spine_overdue, spine_claim }), pollMs: 50 });
-    for (const runId of runIds)
-      expect(await reach(runId, 'completed')).toMatchObject({ epoch: 1, attempt: 1, crashCount: 0 });
-    expect([spine_overdue.lost, spine_claim.lost, calls]).toEqual([1, 1, 5]);
-  });
-
-  it('to both at once, as a busy worker asks, costs neither', async () => {
-    const { submit, probe, startWorker, reach, count, engine } = await open();
-    const [started, finish] = [deferred(), deferred()];
-    const first = await submit(
-      probe(LANE, async () => {
-        started.resolve();
-        await finish.promise;
-      }),
-    );
-    const answer = deferred();
-    const spine_exchange = loseFirstAnswer();
-    let claims = 0;
-    const spine_claim: Interception = async (send) => {
-      claims += 1;
-      if (claims > 1) await answer.promise;
-      return send();
-    };
-    await startWorker(LANE, { pool: intercepted({ spine_claim, spine_exchange }) });
-    await started.promise;
-    let calls = 0;
-    const next = () => submit(probe(LANE, () => (calls += 1)));
-    // While as many claims are under way as may be, the first run ends and another is hinted: both wait for one statement.
-    const second = await next();
-    await waitFor(() => claims === 2);
-    const third = await next();
-    await waitFor(() => claims === 3);
-    const fourth = await next();
-    finish.resolve();
-    await waitFor(async () => (await engine.queue.counts(LANE)).active === 4);
-    await new Promise((resolve) => setImmediate(resolve));
-    answer.resolve();
-    for (const runId of [first, second, third, fourth]) {
-      expect(await reach(runId, 'completed')).toMatchObject({ epoch: 1, attempt: 1 });
-    }
-    await waitFor(async () => (await count('settled')) === 4);
-    expect([spine_exchange.lost, calls, await count('fenced')]).toEqual([1, 3, 0]);
-  });
-
-  it('to two claims of one run, whose hint came twice, lets one of them have it', async () => {
-    const { submit, probe, startWorker, reach, engine } = await open();
-    let calls = 0;
-    const runId = await submit(probe(LANE, () => (calls += 1)));
-    await engine.queue.publish([{ lane: LANE, priority: 2, runIds: [runId], label: 'again', delayMs: 0 }]);
-    /** Of the first `count`, two and two wait for each other's answer; what `then` does with them follows. */
-    const together = (count: number, then: (answer: unknown) => unknown): Interception => {
-      const pairs = Array.from({ length: count / 2 }, () => deferred());
-      let answered = 0;
-      return async (send) => {
-        const answer = await send();
-        answered += 1;
-        if (answered > count) return answer;
-        const pair = pairs[Math.ceil(answered / 2) - 1];
-        if (answered % 2 === 0) pair?.resolve();
-        await pair?.promise;
-        return then(answer);
-      };
-    };
-    const spine_claim = together(2, () => {
-      throw new Error('Connection terminated unexpectedly');
-    });
-    await startWorker(LANE, {
-      pool: intercepted({ spine_claim, spine_held_by: together(4, (answer) => answer) }),
-    });
-    await reach(runId, 'completed');
-    await waitFor(async () => (await engine.queue.counts(LANE)).completed === 2);
-    expect(calls).toBe(1);
-  });
-
-  it('to one of two claims of a run has it executed once, though the other is answered after that', async () => {
-    const { submit, probe, startWorker, reach, engine } = await open();
-    let calls = 0;
-    const runId = await submit(probe(LANE, () => (calls += 1)));
-    await engine.queue.publish([{ lane: LANE, priority: 2, runIds: [runId], label: 'again', delayMs: 0 }]);
-    const [committed, answer] = [deferred(), deferred()];
-    let claims = 0;
-    const spine_claim: Interception = async (send) => {
-      claims += 1;
-      const isFirst = claims === 1;
-      const isSecond = claims === 2;
-      if (isSecond) await committed.promise;
-      const claimed = await send();
-      if (isFirst) {
-        committed.resolve();
-        await answer.promise;
-      }
-      if (isSecond) throw new Error('Connection terminated unexpectedly');
-      return claimed;
-    };
-    await startWorker(LANE, { pool: intercepted({ spine_claim }) });
-    await reach(runId, 'completed');
-    answer.resolve();
-    await waitFor(async () => (await engine.queue.counts(LANE)).completed === 2);
-    expect([claims, calls]).toEqual([3, 1]);
-  });
-
-  it('to one claim of a run, while the answer to another is late, gives it away once', async () => {
-    const { submit, probe, startWorker, reach, engine } = await open();
-    let calls = 0;
-    const runId = await submit(probe(LANE, () => (calls += 1)));
-    await engine.queue.publish([{ lane: LANE, priority: 2, runIds: [runId], label: 'again', delayMs: 0 }]);
-    const [claimed, late] = [deferred(), deferred()];
-    let asked = 0;
-    const spine_claim: Interception = async (send) => {
-      const turn = (asked += 1);
-      if (turn > 1) await claimed.promise;
-      const answer = await send();
-      if (turn === 2) throw new Error('Connection terminated unexpectedly');
-      claimed.resolve();
-      if (turn === 1) await late.promise;
-      return answer;
-    };
-    await startWorker(LANE, { pool: intercepted({ spine_claim }) });
-    await reach(runId, 'completed');
-    late.resolve();
-    await waitFor(async () => (await engine.queue.counts(LANE)).completed === 2);
-    expect([asked, calls]).toEqual([3, 1]);
-  });
-
-  it('to one claim of a run does not start again what the answer to another has started and ended', async () => {
-    const { submit, probe, startWorker, reach, engine } = await open();
-    let calls = 0;
-    const runId = await submit(probe(LANE, () => (calls += 1)));
-    await engine.queue.publish([{ lane: LANE, priority: 2, runIds: [runId], label: 'again', delayMs: 0 }]);
-    const [claimed, late] = [deferred(), deferred()];
-    let asked = 0;
-    const spine_claim: Interception = async (send) => {
-      const turn = (asked += 1);
-      if (turn > 1) await claimed.promise;
-      const answer = await send();
-      if (turn === 2) throw new Error('Connection terminated unexpectedly');
-      claimed.resolve();
-      if (turn === 1) await late.promise;
-      return answer;
-    };
-    let looks = 0;
-    const spine_held_by: Interception = async (send) => {
-      const answer = await send();
-      if ((looks += 1) === 1) return answer;
-      late.resolve();
-      await reach(runId, 'completed');
-      await waitFor(() => worker.running === 0);
-      return answer;
-    };
-    const worker = await startWorker(LANE, { pool: intercepted({ spine_claim, spine_held_by }) });
-    await waitFor(async () => (await engine.queue.counts(LANE)).completed === 2);
-    expect([looks, calls]).toEqual([2, 1]);
-  });
-
-  it('to a claim with gates, while that to one without is late, gives the run away once', async () => {
-    const limited = { description: 'Makes every run one that may have gates.', params: z.object({}) };
-    const { submit, probe, startWorker, reach, engine } = await open({
-      register: (registry) =>
-        registry.registerTask('limited', { ...limited, concurrency: { limit: 1 } }, () => null),
-    });
-    let calls = 0;
-    const runId = await submit(probe(LANE, () => (calls += 1)));
-    await engine.queue.publish([{ lane: LANE, priority: 2, runIds: [runId], label: 'again', delayMs: 0 }]);
-    const [claimed, late] = [deferred(), deferred()];
-    let asked = 0;
-    const spine_claim: Interception = async (send) => {
-      const turn = (asked += 1);
-      if (turn > 1) await claimed.promise;
-      const answer = await send();
-      claimed.resolve();
-      if (turn === 1) await late.promise;
-      return answer;
-    };
-    let lost = 0;
-    const gatePool = watchedPool(engine.gatePool, (text) => {
-      if (!text.includes('r.gates,') || lost > 0) return;
-      lost += 1;
-      return 'lose the answer';
-    });
-    await startWorker(LANE, { pool: intercepted({ spine_claim }), gatePool });
-    await reach(runId, 'completed');
-    late.resolve();
-    await waitFor(async () => (await engine.queue.counts(LANE)).completed === 2);
-    expect([lost, calls]).toEqual([1, 1]);
-  });
-
-  it('to a settlement is no refusal', async () => {
-    const { submit, probe, startWorker, events, reach, count } = await open();
-    await startWorker(LANE, { pool: intercepted({ spine_settle: loseFirstAnswer() }) });
-    const runId = await submit(probe(LANE, () => 'done'));
-    await reach(runId, 'completed');
-    await waitFor(async () => (await count('settled', { outcome: 'completed' })) === 1);
-    expect(await count('fenced')).toBe(0);
-    expect(await events(runId)).toEqual(['submitted', 'started', 'completed']);
-  });
-});
-
 describe('a lost lease', () => {
   // In one transaction: no heartbeat comes between.
   const lose = async (runId: string) => {
@@ -623,7 +376,7 @@ describe('a worker that stops', () => {
   it('while its poll is claiming executes nothing after its stop: what it got is handed back', async () => {
     const { submit, probe, startWorker, admin, engine } = await open();
     const [asked, answer] = [deferred(), deferred()];
-    const pool = intercepted({
+    const pool = interceptedPool({
       spine_claim: async (send) => {
         const claimed = await send();
         asked.resolve();
@@ -661,7 +414,7 @@ describe('a worker that stops', () => {
     };
     let calls = 0;
     const runId = await submit(probe(LANE, () => (calls += 1)));
-    const worker = await startWorker(LANE, { pool: intercepted({ spine_claim }) });
+    const worker = await startWorker(LANE, { pool: interceptedPool({ spine_claim }) });
     await asked.promise;
     const stopped = worker.stop(0);
     // Longer than a stop without grace may wait for it.
@@ -683,7 +436,7 @@ describe('a worker that stops', () => {
         ),
     });
     const [asked, unclaimed, askedAgain, answer] = [deferred(), deferred(), deferred(), deferred()];
-    const pool = intercepted({
+    const pool = interceptedPool({
       spine_claim: async (send) => {
         asked.resolve();
         await unclaimed.promise;

@@ -11,6 +11,7 @@ import { waitFor } from '@spine/testing';
 import { deferred, openBed } from './engine-run-support.ts';
 import type { Bed } from './engine-run-support.ts';
 import { inconsistentRuns, openTransaction, shift } from './engine-support.ts';
+import { statementName } from './interception.ts';
 
 const LANE = 'default';
 const LEASE_MS = 1_000;
@@ -42,8 +43,7 @@ function observed(steps: Readonly<Record<string, Step>> = {}): Queryable {
   const { pool } = bed.engine;
   return {
     query: (config) => {
-      // A batch of completions has a form of its own.
-      const name = (config.name ?? '').replace('_completed', '');
+      const name = statementName(config);
       log.push(name);
       const send = () => pool.query(config);
       return (steps[name]?.(send) ?? send()) as never;

@@ -18,7 +18,7 @@ export interface GatedCandidate {
   readonly params: unknown;
 }
 
-interface CandidateRow {
+export interface CandidateRow {
   id: string;
   kind: RunKind;
   name: string;

@@ -2,7 +2,6 @@
  * Reading who is next in the lines of places that were freed, and claiming them. Two statements, no lock in between; why
  * that is enough is told in successors.ts.
  */
-import type { RunKind } from '@spine/core';
 import {
   CLAIM_SET,
   CLAIMED_COLUMNS,
@@ -18,20 +17,11 @@ import type { Queryable } from '../sql/pool.ts';
 import { LIVE_WORKER } from '../workers/repository.ts';
 import type { LinePlace } from './admit.ts';
 import { claimable } from './candidates.ts';
+import type { CandidateRow, GatedCandidate } from './candidates.ts';
 import { HOLD_COUNTS, KEPT_PLACES } from './facts.ts';
 
 /** Somebody in a line. */
-export interface LineRow {
-  readonly runId: string;
-  readonly kind: RunKind;
-  readonly name: string;
-  readonly lane: string;
-  /** 0 is the most urgent. */
-  readonly priority: number;
-  /** JSON of the gates it was stored with. */
-  readonly gates: unknown;
-  /** Null where nobody asked for them, or where they are not in the row. */
-  readonly params: unknown;
+export interface LineRow extends GatedCandidate {
   /** Whether the worker that asks may start it. */
   readonly mine: boolean;
 }
@@ -57,21 +47,16 @@ export interface SuccessorOptions extends ClaimOptions {
   readonly withParams: readonly string[];
 }
 
-interface HeadRow {
+/** Without `id` and what follows of it where nobody is in line. */
+type HeadRow = Omit<CandidateRow, 'id'> & {
+  id: string | null;
   key: string;
   version: string;
   gate_limit: number;
   live: number;
   reserved: readonly (readonly [string, number])[] | null;
-  id: string | null;
-  kind: RunKind;
-  name: string;
-  lane: string;
-  priority: number;
-  gates: unknown;
-  params: unknown;
   mine: boolean;
-}
+};
 
 /** Of one line, in one look. */
 const MOST_PLACES = 50;
